@@ -1,0 +1,57 @@
+//! The command line: one file a subcommand. The only place that uses `anyhow`.
+
+use clap::{Parser, Subcommand};
+
+#[cfg(all(feature = "sensor", feature = "hub"))]
+mod demo;
+#[cfg(feature = "hub")]
+mod hub;
+#[cfg(feature = "sensor")]
+mod replay;
+#[cfg(feature = "sensor")]
+mod sensor;
+#[cfg(feature = "sensor")]
+mod synth;
+
+/// Finds base stations that should not be there; receives only.
+#[derive(Debug, Parser)]
+#[command(name = "daen", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive and judge recordings, faster than real time.
+    #[cfg(feature = "sensor")]
+    Replay(replay::Args),
+    /// Run a node: receive, judge, spool and publish.
+    #[cfg(feature = "sensor")]
+    Sensor(sensor::Args),
+    /// Run the hub: collect, store, raise alerts and serve the pages.
+    #[cfg(feature = "hub")]
+    Hub(hub::Args),
+    /// Write synthetic recordings and scenes, with the truth beside them.
+    #[cfg(feature = "sensor")]
+    Synth(synth::Args),
+    /// Show everything at work: a hub, four nodes and a stretch of border with an SMS blaster.
+    #[cfg(all(feature = "sensor", feature = "hub"))]
+    Demo(demo::Args),
+}
+
+/// Runs the subcommand that was asked for.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        #[cfg(feature = "sensor")]
+        Command::Replay(args) => replay::run(args),
+        #[cfg(feature = "sensor")]
+        Command::Sensor(args) => sensor::run(args),
+        #[cfg(feature = "hub")]
+        Command::Hub(args) => hub::run(args),
+        #[cfg(feature = "sensor")]
+        Command::Synth(args) => synth::run(args),
+        #[cfg(all(feature = "sensor", feature = "hub"))]
+        Command::Demo(args) => demo::run(args),
+    }
+}

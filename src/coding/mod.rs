@@ -1,0 +1,1 @@
+//! Channel coding that knows no radio.

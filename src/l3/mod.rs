@@ -1,0 +1,3 @@
+//! Broadcast messages: octets to fields.
+
+pub mod gsm;

@@ -1,0 +1,1 @@
+//! Signed envelopes between node and hub.

@@ -1,0 +1,1 @@
+//! Rules: observations in, findings out.

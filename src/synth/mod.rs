@@ -1,0 +1,1 @@
+//! Test transmitters, channels and border scenes, with the truth.
