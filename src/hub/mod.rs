@@ -1,1 +1,3 @@
 //! The hub's shell.
+
+pub mod fuse;
