@@ -1,3 +1,5 @@
-//! The hub's shell.
+//! The hub's shell: broker, ingest and store; what it makes of the observations is in the modules after them.
+
+pub mod store;
 
 pub mod fuse;
