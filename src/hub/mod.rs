@@ -2,4 +2,8 @@
 
 pub mod store;
 
+pub mod alert;
+pub mod analysis;
+pub mod feeds;
 pub mod fuse;
+pub mod web;

@@ -398,8 +398,8 @@ fn record(emitter: &mut Emitter, heard: &Heard<'_>, relative: Option<RelativeCar
             }
         }
     }
-    if let Some(finding) = heard.finding {
-        emitter.note_finding(finding, heard.node, heard.at, of_finding);
+    if let Some((finding, origin)) = heard.finding {
+        emitter.note_finding(finding, origin, heard.at, of_finding);
     }
 }
 

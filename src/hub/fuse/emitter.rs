@@ -2,7 +2,7 @@
 
 use crate::cell::{CellIdentity, CellKey};
 use crate::observation::{
-    CarrierError, Clock, Finding, FrameTiming, Health, Level, NodeId, Observation, Octets, Position,
+    CarrierError, Clock, Finding, FrameTiming, Health, Level, NodeId, Observation, Octets, Origin, Position,
 };
 use crate::units::{Db, Ppb, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -145,6 +145,8 @@ pub struct Sighting {
 pub struct FindingRecord {
     /// As last reported, with the observation behind it.
     pub finding: Finding,
+    /// Where the signed report of it stands.
+    pub origin: Origin,
     /// Who reported it, with how often.
     pub nodes: BTreeMap<NodeId, u64>,
     /// First reported.
@@ -303,7 +305,8 @@ impl Emitter {
         }
     }
 
-    pub(super) fn note_finding(&mut self, finding: &Finding, node: &NodeId, at: Timestamp, line: Option<u32>) {
+    pub(super) fn note_finding(&mut self, finding: &Finding, origin: &Origin, at: Timestamp, line: Option<u32>) {
+        let node = &origin.node;
         let room = self.findings.len() < MAX_FINDINGS;
         match self.findings.get_mut(&finding.rule) {
             Some(record) => {
@@ -312,12 +315,20 @@ impl Emitter {
                 if at >= record.last {
                     record.last = at;
                     record.finding = finding.clone();
+                    record.origin = origin.clone();
                     record.line = line;
                 }
             }
             None if room => {
                 let nodes = BTreeMap::from([(node.clone(), 1)]);
-                let record = FindingRecord { finding: finding.clone(), nodes, first: at, last: at, line };
+                let record = FindingRecord {
+                    finding: finding.clone(),
+                    origin: origin.clone(),
+                    nodes,
+                    first: at,
+                    last: at,
+                    line,
+                };
                 self.findings.insert(finding.rule.clone(), record);
             }
             None => {}

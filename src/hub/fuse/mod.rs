@@ -35,7 +35,7 @@ pub use emitter::{
 };
 
 use crate::cell::CellKey;
-use crate::observation::{Finding, NodeId, Observation};
+use crate::observation::{Finding, NodeId, Observation, Origin};
 use crate::units::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,8 +66,8 @@ pub struct Heard<'a> {
     pub at: Timestamp,
     /// What was heard.
     pub observation: &'a Observation,
-    /// The finding that carried the observation, if one did.
-    pub finding: Option<&'a Finding>,
+    /// The finding that carried the observation, if one did, and where in the journal's envelopes it stands.
+    pub finding: Option<(&'a Finding, &'a Origin)>,
     /// What the hub's register says about the identity.
     pub licence: &'a Licence,
 }
@@ -129,6 +129,11 @@ impl Fuse {
             fuse.next = fuse.next.max(emitter.id.0 + 1);
             fuse.insert(emitter);
         }
+        // A separation from an emitter that was forgotten meanwhile says nothing any more.
+        let known: BTreeSet<EmitterId> = fuse.emitters.keys().copied().collect();
+        for emitter in fuse.emitters.values_mut() {
+            emitter.distinct.retain(|other, _| known.contains(other));
+        }
         fuse.nodes = nodes.into_iter().map(|node| (node.node.clone(), node)).collect();
         fuse
     }
@@ -136,6 +141,11 @@ impl Fuse {
     /// The emitter with this number.
     pub fn emitter(&self, id: EmitterId) -> Option<&Emitter> {
         self.emitters.get(&id)
+    }
+
+    /// The numbers of the emitters of a key.
+    pub fn of_key(&self, key: CellKey) -> impl Iterator<Item = EmitterId> {
+        self.by_key.get(&key).into_iter().flatten().copied()
     }
 
     /// All emitters by number.

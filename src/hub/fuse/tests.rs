@@ -365,11 +365,12 @@ fn the_bounds_hold_against_a_flood_of_keys_and_identities_and_what_carries_findi
         innocent: vec![],
         observation: suspect.clone(),
     };
+    let origin = Origin { node: n1.id.clone(), boot: Octets(vec![1; 16]), seq: 1, index: 0 };
     fuse.observe(&Heard {
         node: &n1.id,
         at: suspect.at_ns,
         observation: &suspect,
-        finding: Some(&finding),
+        finding: Some((&finding, &origin)),
         licence: &Licence::Unknown,
     });
     for number in 0..2000u64 {
