@@ -5,15 +5,17 @@ use super::alert::{self, AlertConfig, AlertError, Batch, Book, Cache, Event};
 use super::fuse::{Change, EmitterId, Fuse, FuseConfig, Heard, Licence};
 use super::store::{Store, StoredItem};
 use crate::cell::{CellIdentity, CellKey};
+use crate::observation::envelope::MAX_ITEMS;
 use crate::observation::{ClockSource, Finding, Item, NodeId, Observation, Origin};
 use crate::units::{Nanos, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Items analysed in one transaction. Chosen: one commit a batch keeps a backlog fast, and a batch is done in well under a second.
-pub const BATCH: usize = 500;
+/// Items analysed in one transaction. Chosen: one commit a batch keeps a backlog fast, and a batch is done in well under a second; more
+/// than one envelope holds.
+pub const BATCH: usize = 2 * MAX_ITEMS;
 
 /// A node's time may be ahead of the hub's by this much; beyond it the time of arrival is taken.
 const AHEAD: Nanos = Nanos::from_secs(60);
@@ -98,6 +100,8 @@ impl Analysis {
 
     /// Takes in the items after the cursor, in order, in one transaction; gives the events it wrote.
     ///
+    /// What one envelope says is judged together, so `items` must not end within an envelope: see [`whole_envelopes`].
+    ///
     /// # Errors
     /// [`AlertError`]: nothing was taken in, and the next call begins at the old cursor.
     pub fn process(&mut self, items: &[StoredItem]) -> Result<Vec<Event>, AlertError> {
@@ -109,11 +113,23 @@ impl Analysis {
         let Analysis { config, book, fuse, cache, cursor, .. } = self;
         let start = *cursor;
         let done = book.batch(cache, |batch| {
-            let mut work = Work { config, fuse, batch, changed: BTreeSet::new(), nodes: BTreeSet::new() };
+            let mut work = Work {
+                config,
+                fuse,
+                batch,
+                changed: BTreeSet::new(),
+                nodes: BTreeSet::new(),
+                heard: BTreeMap::new(),
+                listened: None,
+            };
             let mut last = start;
-            for stored in items.iter().filter(|stored| stored.row > start) {
-                work.take(stored)?;
-                last = stored.row;
+            let fresh = items.partition_point(|stored| stored.row <= start);
+            for envelope in items[fresh..].chunk_by(|a, b| same_envelope(&a.origin, &b.origin)) {
+                for stored in envelope {
+                    work.take(stored)?;
+                    last = stored.row;
+                }
+                work.conclude(&envelope[0].origin.node)?;
             }
             let Work { changed, nodes, .. } = work;
             batch.keep(fuse, &changed, &nodes, last)?;
@@ -138,13 +154,39 @@ impl Analysis {
     pub fn catch_up(&mut self, store: &Store) -> Result<Vec<Event>, AlertError> {
         let mut events = Vec::new();
         loop {
-            let items = store.items_after(self.cursor, BATCH)?;
+            let items = whole_envelopes(store, self.cursor, BATCH)?;
             if items.is_empty() {
                 return Ok(events);
             }
             events.extend(self.process(&items)?);
         }
     }
+}
+
+/// At most `limit` items after the row `cursor` without a part of an envelope at the end; at least one envelope if there is one.
+///
+/// # Errors
+/// [`AlertError::Store`].
+pub fn whole_envelopes(store: &Store, cursor: i64, limit: usize) -> Result<Vec<StoredItem>, AlertError> {
+    // One item more than an envelope can hold: then the first envelope is whole and its end is seen.
+    let limit = limit.max(1);
+    let mut items = store.items_after(cursor, limit)?;
+    let cut = items.len() == limit;
+    if cut && items.iter().all(|stored| same_envelope(&stored.origin, &items[0].origin)) {
+        items = store.items_after(cursor, limit + MAX_ITEMS)?;
+        let first = items.iter().take_while(|stored| same_envelope(&stored.origin, &items[0].origin)).count();
+        items.truncate(first);
+    } else if cut {
+        let last = items.last().map(|stored| stored.origin.clone());
+        while last.as_ref().is_some_and(|last| items.last().is_some_and(|stored| same_envelope(&stored.origin, last))) {
+            items.pop();
+        }
+    }
+    Ok(items)
+}
+
+fn same_envelope(a: &Origin, b: &Origin) -> bool {
+    (a.seq, &a.node, &a.boot) == (b.seq, &b.node, &b.boot)
 }
 
 /// One batch at work.
@@ -154,31 +196,34 @@ struct Work<'a, 'b> {
     batch: &'a mut Batch<'b>,
     changed: BTreeSet<EmitterId>,
     nodes: BTreeSet<NodeId>,
+    /// Emitters that the envelope at hand speaks of, with when each was heard last.
+    heard: BTreeMap<EmitterId, Timestamp>,
+    /// Until when its node listened.
+    listened: Option<Timestamp>,
 }
 
 impl Work<'_, '_> {
     fn take(&mut self, stored: &StoredItem) -> Result<(), AlertError> {
         let StoredItem { origin, received_ns, item, .. } = stored;
         let received = *received_ns;
-        let mut listened = None;
-        match item {
-            Item::Observation(observation) => listened = Some(self.hear(origin, received, observation, None)?),
-            Item::Finding(finding) => {
-                listened = Some(self.hear(origin, received, &finding.observation, Some(finding))?);
-            }
+        let listened = match item {
+            Item::Observation(observation) => Some(self.hear(origin, received, observation, None)?),
+            Item::Finding(finding) => Some(self.hear(origin, received, &finding.observation, Some(finding))?),
             Item::Health(health) => {
                 let at = if plausible(health.at_ns, received) { health.at_ns } else { received };
-                listened = Some(at);
                 let node = self.fuse.node_mut(&origin.node);
                 if health.position.is_some() {
                     node.position = health.position;
                 }
                 node.health = Some(health.clone());
+                Some(at)
             }
             Item::Tombstone(tombstone) => {
                 self.fuse.node_mut(&origin.node).lost_items += u64::from(tombstone.items);
+                None
             }
-        }
+        };
+        self.listened = self.listened.max(listened);
         let node = self.fuse.node_mut(&origin.node);
         node.received = received;
         node.boot.clone_from(&origin.boot);
@@ -188,9 +233,22 @@ impl Work<'_, '_> {
             Item::Health(_) | Item::Tombstone(_) => {}
         }
         self.nodes.insert(origin.node.clone());
-        let Some(at) = listened.filter(|at| *at > node.heard_until) else { return Ok(()) };
-        node.heard_until = at;
-        self.close_quiet(&origin.node, at)
+        Ok(())
+    }
+
+    /// The envelope of `node` is read: judges what it spoke of, then what it no longer speaks of.
+    fn conclude(&mut self, node: &NodeId) -> Result<(), AlertError> {
+        for (id, at) in std::mem::take(&mut self.heard) {
+            self.judge(id, at, true)?;
+            let twins: Vec<EmitterId> = self.fuse.twins(id).iter().map(|twin| twin.id).collect();
+            for twin in twins {
+                self.judge(twin, at, false)?;
+            }
+        }
+        let view = self.fuse.node_mut(node);
+        let Some(at) = self.listened.take().filter(|at| *at > view.heard_until) else { return Ok(()) };
+        view.heard_until = at;
+        self.close_quiet(node, at)
     }
 
     fn hear(
@@ -223,11 +281,8 @@ impl Work<'_, '_> {
                 Change::Merged { from, into } => self.merge(from, into, at)?,
                 Change::Split { from, new } => self.split(from, new)?,
                 Change::Heard(id) => {
-                    self.judge(id, at, true)?;
-                    let twins: Vec<EmitterId> = self.fuse.twins(id).iter().map(|twin| twin.id).collect();
-                    for twin in twins {
-                        self.judge(twin, at, false)?;
-                    }
+                    let latest = self.heard.entry(id).or_insert(at);
+                    *latest = at.max(*latest);
                 }
             }
         }
@@ -332,11 +387,8 @@ pub async fn run(
         newest.mark_unchanged();
         let store = store.clone();
         let (returned, done) = blocking(move || {
-            let items = store.items_after(analysis.cursor(), BATCH);
-            let done = items.map_err(AlertError::from).and_then(|items| {
-                let events = analysis.process(&items)?;
-                Ok((items.len(), events))
-            });
+            let items = whole_envelopes(&store, analysis.cursor(), BATCH);
+            let done = items.and_then(|items| Ok((items.len(), analysis.process(&items)?)));
             (analysis, done)
         })
         .await;
@@ -344,7 +396,7 @@ pub async fn run(
         let wait = match done {
             Ok((count, events)) => {
                 offer(feed.as_ref(), &events);
-                if count == BATCH { Wait::No } else { Wait::Growth }
+                if count > 0 { Wait::No } else { Wait::Growth }
             }
             Err(error @ (AlertError::Damaged { .. } | AlertError::Version { .. })) => return Err(error),
             Err(AlertError::Store(error @ crate::hub::store::StoreError::Damaged { .. })) => return Err(error.into()),

@@ -20,29 +20,41 @@ pub const REFERENCE_AGE: Nanos = Nanos::from_secs(300);
 /// Standard deviation of a median against that of a mean, for normally distributed values: the square root of pi over two.
 const MEDIAN_LOSS: f64 = 1.2533;
 
+/// Standard deviation from the median of absolute deviations, for normally distributed values: 1 over the third quartile.
+const FROM_MEDIAN_DEVIATION: f64 = 1.4826;
+
 /// The carrier error of `observation` minus the median of the node's other cells of the same stream heard in the last
-/// [`REFERENCE_AGE`]; licensed cells alone where the register knows any of them.
+/// [`REFERENCE_AGE`]; licensed cells alone where the register knows at least two of them.
 ///
-/// `None` where the node hears no other cell or the figures are not finite.
+/// `None` where the node hears fewer than two other cells or the figures are not finite: a single other cell may be the odd one itself.
+/// Where the others do not agree among themselves, their spread is part of the uncertainty: two cells of which one is a rogue tell
+/// nothing, three of which one is a rogue tell as much as two.
 pub fn relative(node: &NodeView, observation: &Observation, at: Timestamp) -> Option<RelativeCarrier> {
     let fresh = node
         .reference_without(&observation.receiver.stream, observation.cell)
         .filter(|cell| at - cell.at <= REFERENCE_AGE && cell.at - at <= REFERENCE_AGE);
-    let licensed = fresh.clone().any(|cell| cell.licensed);
+    let licensed = fresh.clone().filter(|cell| cell.licensed).count() >= 2;
     let mut others: Vec<f64> = fresh.filter(|cell| cell.licensed || !licensed).map(|cell| cell.ppb.0).collect();
-    if others.is_empty() || !observation.carrier.ppb.0.is_finite() {
+    let own = observation.carrier;
+    if others.len() < 2 || !own.ppb.0.is_finite() || !own.sigma_ppb.0.is_finite() {
         return None;
     }
-    others.sort_unstable_by(f64::total_cmp);
-    let middle = others.len() / 2;
-    let median = if others.len() % 2 == 1 { others[middle] } else { (others[middle - 1] + others[middle]) / 2.0 };
-    let reference_sigma =
-        LICENSED_SIGMA_PPB * if others.len() > 2 { MEDIAN_LOSS } else { 1.0 } / (others.len() as f64).sqrt();
-    let own_sigma = observation.carrier.sigma_ppb.0;
-    let own_sigma = if own_sigma.is_finite() { own_sigma.abs() } else { return None };
+    let reference = median(&mut others);
+    let mut deviations: Vec<f64> = others.iter().map(|ppb| (ppb - reference).abs()).collect();
+    let spread = FROM_MEDIAN_DEVIATION * median(&mut deviations);
+    let sigma_one = LICENSED_SIGMA_PPB.max(spread);
+    // The spread of two is not averaged down: which of them is right is not known.
+    let averaged = if others.len() > 2 { MEDIAN_LOSS / (others.len() as f64).sqrt() } else { 1.0 };
     Some(RelativeCarrier {
-        ppb: Ppb(observation.carrier.ppb.0 - median),
-        sigma_ppb: Ppb(reference_sigma.hypot(own_sigma)),
+        ppb: Ppb(own.ppb.0 - reference),
+        sigma_ppb: Ppb((sigma_one * averaged).hypot(own.sigma_ppb.0)),
         cells: others.len() as u32,
     })
+}
+
+/// The middle of at least one value; sorts them.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }

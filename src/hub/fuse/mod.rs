@@ -17,7 +17,8 @@
 //!
 //! Where nothing decides, the emitter that this node heard before is preferred, then the one heard last, then the lower number.
 //! Limits: two transmitters that share key, identity and content, agree within the carrier's uncertainty and are never heard by one
-//! stream with two phases stay one emitter; a node that hears a single cell contributes no carrier comparison.
+//! stream with two phases stay one emitter; a node that hears fewer than two other cells contributes no carrier
+//! comparison with other nodes.
 //!
 //! No clock is read, no order is left to chance: the same items in the same order give the same emitters. All state is bounded; the
 //! least recently heard emitter without findings goes first, and evictions are counted.

@@ -411,3 +411,21 @@ fn figures_that_are_not_finite_are_survived() {
     }
     assert!(!of_key(&fuse).is_empty());
 }
+
+#[test]
+fn a_rogue_among_two_reference_cells_makes_no_licensed_cell_look_odd() {
+    let mut fuse = Fuse::new(FuseConfig::default());
+    let (n1, n2) = (node("n1", 0.0), node("n2", 0.0));
+    let rogue = Station { key: neighbour(7), ppb: 2000.0, ..Station::new(7) };
+    let licensed = Station { key: neighbour(8), ppb: 0.0, ..Station::new(8) };
+    let cell = Station::new(11225);
+    for second in [1, 20, 40] {
+        settle(&mut fuse, &n1, second);
+        take(&mut fuse, &n1, &hear(&n1, &cell, second));
+        // This node hears one rogue and one licensed cell beside the cell itself.
+        take(&mut fuse, &n2, &hear(&n2, &rogue, second));
+        take(&mut fuse, &n2, &hear(&n2, &licensed, second));
+        take(&mut fuse, &n2, &hear(&n2, &cell, second));
+    }
+    assert_eq!(of_key(&fuse).len(), 1);
+}
