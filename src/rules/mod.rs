@@ -1,1 +1,3 @@
 //! Rules: observations in, findings out.
+pub mod plan;
+pub mod register;
