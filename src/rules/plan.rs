@@ -215,7 +215,11 @@ fn mcc(key: &str, text: &str) -> Result<u16, PlanError> {
 
 fn range(key: &str, from_mhz: f64, to_mhz: f64) -> Result<(u64, u64), PlanError> {
     if !(from_mhz < to_mhz && from_mhz >= 100.0 && to_mhz <= 100_000.0) {
-        return refuse(key, format!("{from_mhz} to {to_mhz}"), "from must lie below to, both between 100 and 100000 MHz");
+        return refuse(
+            key,
+            format!("{from_mhz} to {to_mhz}"),
+            "from must lie below to, both between 100 and 100000 MHz",
+        );
     }
     let hz = |mhz: f64| (mhz * 1e6).round() as u64;
     Ok((hz(from_mhz), hz(to_mhz)))
@@ -380,10 +384,14 @@ mod tests {
         assert!(refuse("version = 1\nas_of = \"x\"\nfoo = 1").contains("foo"));
         let country = "version = 1\nas_of = \"x\"\n[[country]]\nmcc = \"520\"\nname = \"T\"\nregulator = \"N\"\n";
         let block = |from: f64, to: f64| {
-            format!("[[block]]\nmcc=\"520\"\nfrom_mhz={from:.1}\nto_mhz={to:.1}\nholder=\"h\"\nplmns=[]\nconfidence=\"low\"\nsource=\"s\"\n")
+            format!(
+                "[[block]]\nmcc=\"520\"\nfrom_mhz={from:.1}\nto_mhz={to:.1}\nholder=\"h\"\nplmns=[]\nconfidence=\"low\"\nsource=\"s\"\n"
+            )
         };
         assert!(refuse(&format!("{country}{}", block(950.0, 940.0))).contains("from must lie below to"));
-        assert!(refuse(&format!("{country}{}{}", block(940.0, 950.0), block(949.0, 955.0))).contains("must not overlap"));
+        assert!(
+            refuse(&format!("{country}{}{}", block(940.0, 950.0), block(949.0, 955.0))).contains("must not overlap")
+        );
         assert!(refuse(&format!("{country}[[test_network]]\nplmn=\"1\"\nname=\"n\"")).contains("three digits"));
     }
 }

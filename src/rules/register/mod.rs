@@ -485,12 +485,7 @@ impl Register {
 }
 
 /// In what `cell` with `identity` departs from `entry`, the graver first; `None`: in nothing.
-fn differs(
-    entry: &Entry<'_>,
-    cell: CellKey,
-    identity: &CellIdentity,
-    at: Option<Timestamp>,
-) -> Option<Difference> {
+fn differs(entry: &Entry<'_>, cell: CellKey, identity: &CellIdentity, at: Option<Timestamp>) -> Option<Difference> {
     if entry.center_hz.is_some_and(|hz| hz != cell.center_hz) {
         Some(Difference::Carrier)
     } else if entry.physical_id.is_some_and(|id| id != cell.id) {

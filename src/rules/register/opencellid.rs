@@ -97,7 +97,8 @@ fn row<R: BufRead>(lines: &Lines<R>, places: &[Option<usize>; USED.len()], rat: 
     let plmn = number(text(2), 0, 999).and_then(|net| Plmn::new(mcc, net, if net > 99 { 3 } else { 2 }));
     let plmn = plmn.ok_or_else(|| bad(2, "must be a number from 0 to 999".into()))?;
     let area = number(text(3), 1, max_area).ok_or_else(|| bad(3, format!("must be a number from 1 to {max_area}")))?;
-    let cell_id = number(text(4), 0, max_cell).ok_or_else(|| bad(4, format!("must be a number from 0 to {max_cell}")))?;
+    let cell_id =
+        number(text(4), 0, max_cell).ok_or_else(|| bad(4, format!("must be a number from 0 to {max_cell}")))?;
     let physical_id = match text(5) {
         // MLS writes -1, 0 or nothing where the unit is not known; a wrong one would only hide a row.
         "" | "-1" | "0" => u16::MAX,
