@@ -1,5 +1,7 @@
 //! GSM broadcast receiver.
 
+pub mod coding;
+
 use crate::radio::source::StreamInfo;
 use crate::rat::CellReport;
 use num_complex::Complex32;
