@@ -1,6 +1,7 @@
 //! GSM broadcast receiver.
 
 pub mod burst;
+pub mod coding;
 pub mod equalizer;
 
 use crate::radio::source::StreamInfo;
