@@ -1,5 +1,9 @@
 //! GSM broadcast receiver.
 
+pub mod burst;
+pub mod coding;
+pub mod equalizer;
+
 use crate::radio::source::StreamInfo;
 use crate::rat::CellReport;
 use num_complex::Complex32;
