@@ -150,6 +150,19 @@ impl Cutter {
         Cutter { rate: rate.0, span, taps, mixed: vec![0.0; 2 * MAX_INPUT] }
     }
 
+    /// Equivalent noise bandwidth of the filter.
+    pub fn noise_bandwidth(&self) -> Hz {
+        let sum: f64 = self.taps[..2 * self.span].iter().step_by(2).map(|tap| f64::from(*tap).powi(2)).sum();
+        Hz(sum * self.rate)
+    }
+
+    /// The filter as `(offset in symbols, weight)`.
+    pub fn prototype(&self) -> Vec<(f64, f64)> {
+        let symbols = SYMBOL_RATE / self.rate;
+        let taps = self.taps[..2 * self.span].iter().step_by(2).enumerate();
+        taps.map(|(t, tap)| ((t as f64 + 1.0 - self.span as f64 / 2.0) * symbols, f64::from(*tap))).collect()
+    }
+
     /// Narrow samples before and after the sampled instants that a cut needs.
     pub fn reach(&self) -> f64 {
         self.span as f64 / 2.0 + 1.0
