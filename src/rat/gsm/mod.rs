@@ -49,6 +49,8 @@ const FIRST_SEARCH: Nanos = Nanos::from_millis(400);
 const SEARCH: Nanos = Nanos::from_millis(115);
 /// From one of them to the next.
 const SEARCH_EVERY: Nanos = Nanos::from_secs(4);
+/// The same while a beacon that was followed is not where it should be.
+const SEARCH_SILENT: Nanos = Nanos::from_millis(300);
 /// A rise of a channel's power that starts a search at once.
 const RISE: f32 = 1.6;
 /// Beacons followed on one carrier: the licensed one, a clone, an echo.
@@ -84,7 +86,8 @@ struct Channel {
     /// The narrow stream is being made.
     active: bool,
     search: Search,
-    /// Narrow samples: a search is on until then, and the next one begins then.
+    /// Narrow samples: when the last search began, until when it is on, and when the next one begins.
+    search_begun: u64,
     search_until: u64,
     search_next: u64,
     /// Mean power, quick and slow.
@@ -132,6 +135,7 @@ impl Receiver {
                     history: History::new(keep, SampleIndex(0)),
                     active: true,
                     search: Search::new(0),
+                    search_begun: 0,
                     search_until: first_search,
                     // Later searches take turns.
                     search_next: first_search + (i as u64 * 7919) % (SEARCH_EVERY.as_secs_f64() * narrow) as u64,
@@ -204,8 +208,13 @@ impl Receiver {
             let channel = &mut self.channels[index];
             let power = self.bank.power(channel.bin, HALF_CHANNEL);
             let rose = channel.follow_power(power, self.hops);
-            let begins = now >= channel.search_next || (rose && now >= channel.search_until);
+            let idle = now >= channel.search_until;
+            let silent = channel.beacons.iter().any(Beacon::is_silent);
+            let due = now >= channel.search_next
+                || (silent && now >= channel.search_begun + samples(SEARCH_SILENT, self.narrow_rate));
+            let begins = due || (idle && rose);
             if begins {
+                channel.search_begun = now;
                 channel.search_until = now + samples(SEARCH, self.narrow_rate);
                 channel.search_next = now + samples(SEARCH_EVERY, self.narrow_rate);
             }
@@ -215,7 +224,8 @@ impl Receiver {
                 channel.history.restart(SampleIndex(now - length));
             }
             if begins {
-                channel.search = Search::new(now - length);
+                // What is already there of the stream is searched as well: a beacon that jumped has been missed for a while.
+                channel.search = Search::new(if channel.active { 0 } else { now - length });
             }
             channel.active = active;
             if !active {
@@ -254,11 +264,16 @@ impl Receiver {
             if known || channel.beacons.len() == MAX_BEACONS {
                 continue;
             }
+            let jumped = |beacon: &Beacon| beacon.is_silent() && beacon.bsic == acquisition.info.bsic;
+            if let Some(beacon) = channel.beacons.iter_mut().find(|beacon| jumped(beacon)) {
+                beacon.resume(&acquisition, &channel.history, &mut self.shop);
+                continue;
+            }
             let again = self.past.iter().position(|(at, beacon)| *at == index && beacon.is(&acquisition, &self.shop));
             let beacon = match again {
                 Some(at) => {
                     let mut beacon = self.past.remove(at).1;
-                    beacon.resume(&acquisition);
+                    beacon.resume(&acquisition, &channel.history, &mut self.shop);
                     beacon
                 }
                 None => Beacon::new(&acquisition, &channel.history, &mut self.shop),
@@ -291,7 +306,7 @@ impl Receiver {
         if self.past.len() == MAX_PAST {
             let oldest = (0..self.past.len())
                 .min_by(|&a, &b| {
-                    let end = |i: usize| self.past[i].1.heard(&self.shop).1;
+                    let end = |i: usize| self.past[i].1.heard().1;
                     end(a).total_cmp(&end(b))
                 })
                 .unwrap_or(0);
@@ -304,7 +319,7 @@ impl Receiver {
     fn report(&self, index: usize, beacon: &Beacon) -> CellReport {
         let channel = &self.channels[index];
         let nanos = |narrow: f64| Nanos((narrow / self.narrow_rate * 1e9).round() as i64);
-        let (first, last) = beacon.heard(&self.shop);
+        let (first, last) = beacon.heard();
         let nominal = channel.center_hz as f64;
         let error = Hz(beacon.offset.mean) - channel.residual;
         let ppb = |hz: f64| Ppb(hz / nominal * 1e9);
