@@ -4,3 +4,4 @@
 //! [`scene`] a stretch of border with several nodes and transmitters, [`write`] recordings on disk.
 
 pub mod gsm;
+pub mod si;
