@@ -1,6 +1,8 @@
 //! GSM channel coding against an independent encoder, its limit in noise, and what may leave it.
 
 #![cfg(feature = "sensor")]
+// A test that panics has failed, which is what its helpers ask for.
+#![allow(clippy::unwrap_used)]
 
 use daen::rat::gsm::coding::{
     Block, CcchClass, Place, SCH_BITS, SchDecoder, SchInfo, XcchDecoder, encode_sch, encode_xcch,

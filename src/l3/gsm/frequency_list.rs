@@ -1,7 +1,7 @@
 //! Frequency lists: which ARFCNs a cell uses, or tells phones to measure.
 //!
 //! All formats of TS 44.018 clause 10.5.2.1b: bit map 0, the ranges 1024, 512, 256 and 128, and the variable bit map. The ranges pack
-//! a set as the walk through a binary tree (annex J); [`range_values`] undoes that for any of them, and for the scrambling codes of
+//! a set as the walk through a binary tree (annex J); `range_values` undoes that for any of them, and for the scrambling codes of
 //! clause 9.1.54, which are packed in the same way.
 //!
 //! Output is a set: ascending, each number once, in 0..=1023. The independent decoder in `tests/data/gsm-si` agrees.

@@ -29,6 +29,9 @@ pub struct Si2quater {
 
 type Bits<'a, 'b> = &'a mut BitReader<'b>;
 
+/// EARFCNs with their priority where given.
+type Frequencies = Vec<(u32, Option<u8>)>;
+
 /// SI2quater rest octets; TS 44.018 clause 10.5.2.33b.
 pub(super) fn decode(octets: &[u8]) -> Result<Si2quater, DecodeError> {
     let bits = &mut BitReader::new(octets);
@@ -79,7 +82,7 @@ pub(super) fn decode(octets: &[u8]) -> Result<Si2quater, DecodeError> {
 }
 
 /// Additions in Releases 5, 6, 7 and 8, each present only where the one before is.
-fn additions(bits: Bits) -> Result<Option<Vec<(u32, Option<u8>)>>, DecodeError> {
+fn additions(bits: Bits) -> Result<Option<Frequencies>, DecodeError> {
     if !bits.high() {
         return Ok(None);
     }
@@ -185,7 +188,7 @@ fn information_bits(number: usize, width: usize) -> usize {
 }
 
 /// Priority and E-UTRAN Parameters Description.
-fn priorities_and_eutran(bits: Bits) -> Result<Option<Vec<(u32, Option<u8>)>>, DecodeError> {
+fn priorities_and_eutran(bits: Bits) -> Result<Option<Frequencies>, DecodeError> {
     optional(bits, |bits| bits.skip(15, "Serving Cell Priority Parameters Description"))?;
     optional(bits, |bits| {
         bits.skip(2, "UTRAN_Start, UTRAN_Stop")?;
@@ -205,7 +208,7 @@ fn priorities_and_eutran(bits: Bits) -> Result<Option<Vec<(u32, Option<u8>)>>, D
 }
 
 /// E-UTRAN Parameters Description up to the neighbours.
-fn eutran(bits: Bits) -> Result<Vec<(u32, Option<u8>)>, DecodeError> {
+fn eutran(bits: Bits) -> Result<Frequencies, DecodeError> {
     bits.skip(3, "E-UTRAN_CCN_ACTIVE, E-UTRAN_Start, E-UTRAN_Stop")?;
     optional(bits, |bits| {
         bits.skip(7, "Qsearch_C_E-UTRAN_Initial to E-UTRAN_MULTIRAT_REPORTING")?;
