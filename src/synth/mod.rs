@@ -3,4 +3,9 @@
 //! [`gsm`] makes the signal of one beacon, [`si`] the messages it broadcasts, [`channel`] what happens on the way,
 //! [`scene`] a stretch of border with several nodes and transmitters, [`write`] recordings on disk.
 
+pub mod channel;
 pub mod gsm;
+pub mod scene;
+pub mod si;
+pub mod source;
+pub mod write;

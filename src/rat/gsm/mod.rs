@@ -49,6 +49,8 @@ const FIRST_SEARCH: Nanos = Nanos::from_millis(400);
 const SEARCH: Nanos = Nanos::from_millis(115);
 /// From one of them to the next.
 const SEARCH_EVERY: Nanos = Nanos::from_secs(4);
+/// The same while a beacon that was followed is not where it should be.
+const SEARCH_SILENT: Nanos = Nanos::from_millis(300);
 /// A rise of a channel's power that starts a search at once.
 const RISE: f32 = 1.6;
 /// Beacons followed on one carrier: the licensed one, a clone, an echo.
@@ -84,7 +86,8 @@ struct Channel {
     /// The narrow stream is being made.
     active: bool,
     search: Search,
-    /// Narrow samples: a search is on until then, and the next one begins then.
+    /// Narrow samples: when the last search began, until when it is on, and when the next one begins.
+    search_begun: u64,
     search_until: u64,
     search_next: u64,
     /// Mean power, quick and slow.
@@ -132,6 +135,7 @@ impl Receiver {
                     history: History::new(keep, SampleIndex(0)),
                     active: true,
                     search: Search::new(0),
+                    search_begun: 0,
                     search_until: first_search,
                     // Later searches take turns.
                     search_next: first_search + (i as u64 * 7919) % (SEARCH_EVERY.as_secs_f64() * narrow) as u64,
@@ -180,11 +184,8 @@ impl Receiver {
         for (index, channel) in self.channels.iter_mut().enumerate() {
             cells.extend(channel.beacons.drain(..).map(|beacon| (index, beacon)));
         }
-        let mut last: Vec<CellReport> = cells
-            .iter()
-            .filter(|(_, beacon)| beacon.confirmed())
-            .map(|(index, beacon)| self.report(*index, beacon))
-            .collect();
+        let mut last: Vec<CellReport> =
+            cells.iter().filter(|(_, beacon)| beacon.confirmed()).map(|(index, beacon)| self.report(*index, beacon)).collect();
         last.sort_by_key(|report| (report.key, report.first));
         reports.append(&mut last);
     }
@@ -207,8 +208,13 @@ impl Receiver {
             let channel = &mut self.channels[index];
             let power = self.bank.power(channel.bin, HALF_CHANNEL);
             let rose = channel.follow_power(power, self.hops);
-            let begins = now >= channel.search_next || (rose && now >= channel.search_until);
+            let idle = now >= channel.search_until;
+            let silent = channel.beacons.iter().any(Beacon::is_silent);
+            let due = now >= channel.search_next
+                || (silent && now >= channel.search_begun + samples(SEARCH_SILENT, self.narrow_rate));
+            let begins = due || (idle && rose);
             if begins {
+                channel.search_begun = now;
                 channel.search_until = now + samples(SEARCH, self.narrow_rate);
                 channel.search_next = now + samples(SEARCH_EVERY, self.narrow_rate);
             }
@@ -218,7 +224,8 @@ impl Receiver {
                 channel.history.restart(SampleIndex(now - length));
             }
             if begins {
-                channel.search = Search::new(now - length);
+                // What is already there of the stream is searched as well: a beacon that jumped has been missed for a while.
+                channel.search = Search::new(if channel.active { 0 } else { now - length });
             }
             channel.active = active;
             if !active {
@@ -237,9 +244,8 @@ impl Receiver {
     /// Looks for new beacons on one channel.
     fn search(&mut self, index: usize, last: bool) {
         let channel = &mut self.channels[index];
-        let short = last
-            && channel.beacons.is_empty()
-            && self.hops * (self.bank.hop_len() as u64) < (SHORT.as_secs_f64() * self.narrow_rate) as u64;
+        let short = last && channel.beacons.is_empty() && self.hops * (self.bank.hop_len() as u64)
+            < (SHORT.as_secs_f64() * self.narrow_rate) as u64;
         let mut found = Vec::new();
         while let Some(acquisition) = self.acquirer.next_beacon(
             &channel.history,
@@ -258,11 +264,16 @@ impl Receiver {
             if known || channel.beacons.len() == MAX_BEACONS {
                 continue;
             }
+            let jumped = |beacon: &Beacon| beacon.is_silent() && beacon.bsic == acquisition.info.bsic;
+            if let Some(beacon) = channel.beacons.iter_mut().find(|beacon| jumped(beacon)) {
+                beacon.resume(&acquisition, &channel.history, &mut self.shop);
+                continue;
+            }
             let again = self.past.iter().position(|(at, beacon)| *at == index && beacon.is(&acquisition, &self.shop));
             let beacon = match again {
                 Some(at) => {
                     let mut beacon = self.past.remove(at).1;
-                    beacon.resume(&acquisition);
+                    beacon.resume(&acquisition, &channel.history, &mut self.shop);
                     beacon
                 }
                 None => Beacon::new(&acquisition, &channel.history, &mut self.shop),
@@ -273,29 +284,34 @@ impl Receiver {
 
     /// Lets every beacon of a channel take what came, and reports.
     fn follow(&mut self, index: usize, last: bool, report_due: bool, reports: &mut Vec<CellReport>) {
-        let mut beacons = std::mem::take(&mut self.channels[index].beacons);
-        let mut kept = Vec::with_capacity(beacons.len());
-        for mut beacon in beacons.drain(..) {
+        let mut at = 0;
+        while at < self.channels[index].beacons.len() {
+            let channel = &mut self.channels[index];
+            let beacon = &mut channel.beacons[at];
             let was_confirmed = beacon.confirmed();
-            let progress = beacon.advance(&self.channels[index].history, last, &mut self.shop);
+            let progress = beacon.advance(&channel.history, last, &mut self.shop);
             let changed = std::mem::take(&mut beacon.changed) || !was_confirmed;
-            if beacon.confirmed() && (changed || report_due) {
-                reports.push(self.report(index, &beacon));
+            let confirmed = beacon.confirmed();
+            if confirmed && (changed || report_due) {
+                reports.push(self.report(index, &self.channels[index].beacons[at]));
             }
             match progress {
-                Progress::Following => kept.push(beacon),
-                Progress::Lost if beacon.confirmed() => self.remember(index, beacon),
-                Progress::Lost => {}
+                Progress::Following => at += 1,
+                Progress::Lost => {
+                    let beacon = self.channels[index].beacons.remove(at);
+                    if confirmed {
+                        self.remember(index, beacon);
+                    }
+                }
             }
         }
-        self.channels[index].beacons = kept;
     }
 
     fn remember(&mut self, index: usize, beacon: Beacon) {
         if self.past.len() == MAX_PAST {
             let oldest = (0..self.past.len())
                 .min_by(|&a, &b| {
-                    let end = |i: usize| self.past[i].1.heard(&self.shop).1;
+                    let end = |i: usize| self.past[i].1.heard().1;
                     end(a).total_cmp(&end(b))
                 })
                 .unwrap_or(0);
@@ -308,7 +324,7 @@ impl Receiver {
     fn report(&self, index: usize, beacon: &Beacon) -> CellReport {
         let channel = &self.channels[index];
         let nanos = |narrow: f64| Nanos((narrow / self.narrow_rate * 1e9).round() as i64);
-        let (first, last) = beacon.heard(&self.shop);
+        let (first, last) = beacon.heard();
         let nominal = channel.center_hz as f64;
         let error = Hz(beacon.offset.mean) - channel.residual;
         let ppb = |hz: f64| Ppb(hz / nominal * 1e9);
@@ -325,7 +341,7 @@ impl Receiver {
         let level = Dbfs(10.0 * power.log10());
         CellReport {
             key: CellKey { rat: Rat::Gsm, center_hz: channel.center_hz, id: u16::from(beacon.bsic) },
-            identity: beacon.information.identity.clone(),
+            identity: beacon.information.identity(),
             first: nanos(first),
             last: nanos(last),
             level,
@@ -341,7 +357,7 @@ impl Receiver {
                 rate_sigma_ppb: Ppb(line.rate_sigma.map_or(UNKNOWN_RATE_PPB, |sigma| sigma * 1e9)),
             }),
             counts: beacon.counts(self.options.count_ccch),
-            broadcast: beacon.information.broadcast.clone(),
+            broadcast: beacon.information.broadcast(),
             fields: beacon.information.fields(),
         }
     }

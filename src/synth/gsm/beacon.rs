@@ -9,13 +9,37 @@ use crate::units::{Dbfs, Hz, Ppb, SampleIndex};
 use num_complex::Complex32;
 use std::sync::Arc;
 
+/// What a beacon sends when: messages that change at given frames, perhaps in a cycle.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Frames from the beacon's `start` on, without wrapping, ascending, with what is sent from then on. Each block belongs to
+    /// the entry in force when its first burst begins; the first entry also to all time before.
+    pub entries: Vec<(i64, Arc<Broadcast>)>,
+    /// The entries begin again after so many frames.
+    pub period: Option<i64>,
+}
+
+impl Program {
+    /// The same messages at all times.
+    pub fn constant(broadcast: Broadcast) -> Program {
+        Program { entries: vec![(0, Arc::new(broadcast))], period: None }
+    }
+
+    fn at(&self, frame: i64) -> Option<&Broadcast> {
+        let frame = match self.period {
+            Some(period) if frame > 0 => frame % period.max(1),
+            _ => frame,
+        };
+        let in_force = self.entries.iter().rev().find(|(from, _)| *from <= frame);
+        in_force.or(self.entries.first()).map(|(_, broadcast)| &**broadcast)
+    }
+}
+
 /// A beacon as one receiver hears it.
 #[derive(Clone, Debug)]
 pub struct BeaconConfig {
-    /// What it sends: entries `(frame, content)`, `frame` counting TDMA frames from `start` without wrapping, ascending. Each
-    /// block belongs to the entry that is in force when its first burst begins; the first entry also to all time before.
-    /// One entry for a beacon whose messages never change.
-    pub program: Vec<(i64, Arc<Broadcast>)>,
+    /// What it sends.
+    pub program: Program,
     /// Frame number of the frame that begins at `start`.
     pub frame_number: u32,
     /// When timeslot 0 of that frame begins at the antenna port (start of BN0, TS 45.004 clause 2.5), in true time from the
@@ -29,6 +53,8 @@ pub struct BeaconConfig {
     pub clock_error: Ppb,
     /// Power; the envelope is constant.
     pub level: Dbfs,
+    /// Phase of the carrier at sample 0, in turns; matters only between paths of one beacon.
+    pub phase_turns: f64,
 }
 
 /// Why a beacon cannot be made.
@@ -59,7 +85,7 @@ const MAX_CLOCK_ERROR: Ppb = Ppb(1e6);
 /// Adds one beacon to blocks of samples.
 #[derive(Clone, Debug)]
 pub struct Beacon {
-    program: Vec<(i64, Arc<Broadcast>)>,
+    program: Program,
     frame_number: u32,
     /// Symbols a sample, as a fraction.
     numerator: i128,
@@ -71,6 +97,7 @@ pub struct Beacon {
     carrier_uhz: i128,
     rate_uhz: i128,
     amplitude: f32,
+    phase_turns: f64,
     /// The carrier over one stretch.
     rotation: Vec<Complex32>,
     envelope: Vec<Complex32>,
@@ -107,7 +134,7 @@ impl Beacon {
             check(error.0.abs() <= MAX_CLOCK_ERROR.0, what, error.0, "within 1000000 ppb")?;
         }
         check(config.frame_number < HYPERFRAME, "the frame number", config.frame_number, "below 2715648")?;
-        check(!config.program.is_empty(), "the number of programs", 0, "at least 1")?;
+        check(!config.program.entries.is_empty(), "the number of a program's entries", 0, "at least 1")?;
         check(config.level.0 <= 60.0, "the level", config.level.0, "at most 60 dBFS")?;
 
         // True time runs as sample number / (rate * (1 + receiver's error)); symbols as time * SYMBOL_RATE * (1 + beacon's).
@@ -144,6 +171,7 @@ impl Beacon {
             carrier_uhz,
             rate_uhz,
             amplitude: 10f64.powf(config.level.0 / 20.0) as f32,
+            phase_turns: config.phase_turns,
             rotation: (0..i128::from(STRETCH)).map(|n| unit(turns(n))).collect(),
             envelope: vec![Complex32::default(); STRETCH as usize],
             sch: None,
@@ -182,7 +210,7 @@ impl Beacon {
             filled += run as usize;
         }
         let turns = (i128::from(anchor) * self.carrier_uhz).rem_euclid(self.rate_uhz) as f64 / self.rate_uhz as f64;
-        let phasor = unit(turns) * self.amplitude;
+        let phasor = unit(turns + self.phase_turns) * self.amplitude;
         for ((sample, &envelope), &rotation) in out.iter_mut().zip(&*stretch).zip(&self.rotation[offset..]) {
             *sample += envelope * rotation * phasor;
         }
@@ -200,8 +228,7 @@ impl Beacon {
             2..=5 => frame - (within_ten - 2),
             _ => frame - (within_ten - 6),
         };
-        let broadcast = self.program.iter().rev().find(|(from, _)| *from <= block_begin).or(self.program.first());
-        let (_, broadcast) = broadcast.expect("a program is never empty, as `new` checks");
+        let broadcast = self.program.at(block_begin).expect("a program is never empty, as `new` checks");
         match broadcast.slot(frame_number, slot.rem_euclid(8) as u8) {
             Slot::Fixed(trajectory) => trajectory,
             Slot::Sch => {
@@ -240,13 +267,14 @@ mod tests {
         let mut schedule = Schedule::default();
         schedule.norm[2].push([0x5a; 23]);
         BeaconConfig {
-            program: vec![(0, Arc::new(Broadcast::new(10, &schedule)))],
+            program: Program::constant(Broadcast::new(10, &schedule)),
             frame_number: 1234,
             start: Picos(-123_456_789),
             carrier: Hz(945.2e6),
             carrier_offset: Hz(0.0),
             clock_error: Ppb(35.0),
             level: Dbfs(-20.0),
+            phase_turns: 0.0,
         }
     }
 
@@ -282,7 +310,7 @@ mod tests {
         let far = BeaconConfig { carrier: Hz(947e6), ..config() };
         let error = Beacon::new(&stream(2e6), Ppb(0.0), far).unwrap_err().to_string();
         assert!(error.contains("2000033 Hz") && error.contains("1000000 Hz"), "{error}");
-        let empty = BeaconConfig { program: Vec::new(), ..config() };
+        let empty = BeaconConfig { program: Program { entries: Vec::new(), period: None }, ..config() };
         assert!(Beacon::new(&stream(2e6), Ppb(0.0), empty).is_err());
         assert!(Beacon::new(&stream(f64::NAN), Ppb(0.0), config()).is_err());
         assert!(Beacon::new(&stream(2e6), Ppb(f64::NAN), config()).is_err());
