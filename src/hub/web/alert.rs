@@ -15,7 +15,8 @@ pub(super) async fn page(State(desk): State<Desk>, Path(id): Path<i64>) -> Resul
     let (alert, audit) = find(&desk, id).await?;
     let title = format!("{} ({id})", words::title(alert.class));
     let fragment = format!("/fragment/alerts/{id}");
-    let page = Page { title: &title, place: Place::Alerts, event, fragment: &fragment, only: Some(id), every_ms: None };
+    let page =
+        Page { title: &title, place: Place::Alerts, event, fragment: Some(&fragment), only: Some(id), every_ms: None };
     Ok(Html(page.render(&render(&alert, &audit, now())).into_string()))
 }
 

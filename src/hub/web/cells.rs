@@ -21,7 +21,7 @@ pub(super) async fn page(State(desk): State<Desk>) -> Result<Html<String>, Probl
         title: "Cells",
         place: Place::Cells,
         event,
-        fragment: "/fragment/cells",
+        fragment: Some("/fragment/cells"),
         only: None,
         every_ms: Some(15_000),
     };

@@ -22,7 +22,7 @@ pub(super) async fn page(State(desk): State<Desk>) -> Result<Html<String>, Probl
         title: "Nodes",
         place: Place::Nodes,
         event,
-        fragment: "/fragment/nodes",
+        fragment: Some("/fragment/nodes"),
         only: None,
         every_ms: Some(10_000),
     };

@@ -13,6 +13,7 @@ pub(super) enum Place {
     Alerts,
     Nodes,
     Cells,
+    Rules,
 }
 
 /// A whole page.
@@ -21,8 +22,8 @@ pub(super) struct Page<'a> {
     pub(super) place: Place,
     /// The newest event that the content includes: the live feed goes on from there.
     pub(super) event: i64,
-    /// Where the part that changes comes from.
-    pub(super) fragment: &'a str,
+    /// Where the part that changes comes from; `None`: it does not change.
+    pub(super) fragment: Option<&'a str>,
     /// Only events of this alert change it.
     pub(super) only: Option<i64>,
     /// It changes without events: fetched again this often.
@@ -44,7 +45,7 @@ impl Page<'_> {
                     link rel="icon" href="/static/icon.svg";
                     link rel="stylesheet" href="/static/daen.css";
                     script src="/static/daen.js" defer {}
-                    noscript { meta http-equiv="refresh" content="30"; }
+                    @if self.fragment.is_some() { noscript { meta http-equiv="refresh" content="30"; } }
                 }
                 body data-event=(self.event) {
                     a.skip href="#content" { "Skip to content" }
@@ -58,13 +59,17 @@ impl Page<'_> {
                                 (tab(Place::Alerts, "/", "Alerts"))
                                 (tab(Place::Nodes, "/nodes", "Nodes"))
                                 (tab(Place::Cells, "/cells", "Cells"))
+                                (tab(Place::Rules, "/rules", "Rules"))
                             }
                             span #link .link role="status" { "as of " (words::utc(super::now())) }
                         }
                     }
                     p #said .skip aria-live="polite" {}
                     main #content {
-                        div #live data-fragment=(self.fragment) data-only=[self.only] data-every=[self.every_ms] { (content) }
+                        @match self.fragment {
+                            Some(from) => div #live data-fragment=(from) data-only=[self.only] data-every=[self.every_ms] { (content) },
+                            None => (content),
+                        }
                     }
                     footer {
                         "Times are UTC. daen only receives, and only what base stations broadcast to everybody."
