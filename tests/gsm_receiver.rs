@@ -8,9 +8,9 @@ use daen::radio::source::{Event, IqBlock, IqSource, StreamInfo};
 use daen::rat::CellReport;
 use daen::rat::gsm::{Options, Receiver};
 use daen::synth::channel::Noise;
+use daen::synth::gsm::Picos;
 use daen::synth::gsm::beacon::{Beacon, BeaconConfig, Program};
 use daen::synth::gsm::broadcast::{Broadcast, Schedule};
-use daen::synth::gsm::Picos;
 use daen::units::{Db, Dbfs, Hz, Ppb, SampleIndex, Timestamp};
 use num_complex::Complex32;
 use std::path::PathBuf;
@@ -133,7 +133,8 @@ fn the_short_recording_with_a_bcch_says_who_it_is() {
     let identity = cells[0].identity.as_ref().unwrap();
     assert_eq!(identity.plmns, ["272-02".parse().unwrap()]);
     assert_eq!((identity.area, identity.cell_id), (Some(15016), Some(15149)));
-    let octets: Vec<String> = cells[0].broadcast.iter().map(|block| format!("{} {}", block.name, block.octets)).collect();
+    let octets: Vec<String> =
+        cells[0].broadcast.iter().map(|block| format!("{} {}", block.name, block.octets)).collect();
     assert_eq!(octets, ["SI3 49061b3b2d72f2203aa8d0033c546506b900008020420b"]);
 }
 
@@ -143,10 +144,7 @@ fn three_beacons_are_found_in_twenty_milliseconds_of_four_megasamples() {
     let found: Vec<(u64, u16, FrameName)> =
         receive(&path, 4096).iter().map(|cell| (cell.key.center_hz, cell.key.id, cell.timing.unwrap().frame)).collect();
     let at = |frame_number| FrameName::Gsm { frame_number };
-    assert_eq!(
-        found,
-        [(939_400_000, 33, at(112_425)), (939_800_000, 38, at(614_683)), (941_000_000, 32, at(614_683))]
-    );
+    assert_eq!(found, [(939_400_000, 33, at(112_425)), (939_800_000, 38, at(614_683)), (941_000_000, 32, at(614_683))]);
 }
 
 #[test]
@@ -170,7 +168,10 @@ fn the_long_recording_gives_every_type_of_system_information() {
     let reselection = fields.si3_rest.as_ref().unwrap().selection.unwrap();
     assert_eq!((reselection.cell_reselect_offset_db(), reselection.penalty_time), (Db(80.0), 31));
     let identity = cell.identity.as_ref().unwrap();
-    assert_eq!((identity.plmns[0].to_string(), identity.area, identity.cell_id), ("262-02".into(), Some(318), Some(11225)));
+    assert_eq!(
+        (identity.plmns[0].to_string(), identity.area, identity.cell_id),
+        ("262-02".into(), Some(318), Some(11225))
+    );
     assert_eq!(cell.key.id, 48);
 }
 
@@ -275,7 +276,8 @@ fn nothing_of_a_paging_message_leaves_the_receiver() {
     let mut with_paging = schedule();
     // The place of BCCH Ext belongs to the CCCH here.
     with_paging.ext = std::array::from_fn(|_| vec![paging]);
-    let air = Air::new(1e6, 2.0).beacon(|config| config.program = Program::constant(Broadcast::new(BSIC, &with_paging)));
+    let air =
+        Air::new(1e6, 2.0).beacon(|config| config.program = Program::constant(Broadcast::new(BSIC, &with_paging)));
     let air = air.snr(7, Db(20.0));
     let (live, last) = finish(&air.info, &air.samples, 65_536);
     assert!(last[0].counts["blocks"] > 60, "{:?}", last[0].counts);

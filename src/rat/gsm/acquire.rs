@@ -8,7 +8,9 @@
 //! ## References
 //! - 3GPP TS 45.002 Release 17, clauses 5.2.4, 5.2.5 and 7 (table 3)
 
-use super::burst::{BURST_BITS, CUT, Cutter, ETS_START, FCCH_TONE, FRAME_SYMBOLS, History, PEAK, SYMBOL_RATE, sch_training};
+use super::burst::{
+    BURST_BITS, CUT, Cutter, ETS_START, FCCH_TONE, FRAME_SYMBOLS, History, PEAK, SYMBOL_RATE, sch_training,
+};
 use super::coding::{SchDecoder, SchInfo, encode_sch};
 use super::equalizer::{Equalizer, Estimate, Training};
 use super::pulse::Pulse;
@@ -318,7 +320,8 @@ impl Acquirer {
         let part = |from: usize, to: usize| -> Complex32 {
             (from..to)
                 .map(|n| {
-                    let model: Complex32 = (0..estimate.channel.len()).map(|k| estimate.channel[k] * signs[n - k]).sum();
+                    let model: Complex32 =
+                        (0..estimate.channel.len()).map(|k| estimate.channel[k] * signs[n - k]).sum();
                     cut[ETS_START + n] * model.conj()
                 })
                 .sum()
