@@ -1,1 +1,4 @@
 //! The node's shell.
+
+pub mod publish;
+pub mod spool;
