@@ -142,9 +142,8 @@ impl Channelizer {
     pub fn power(&self, bin: i32, half: Hz) -> f32 {
         let wide = self.input.len() as i64;
         let reach = (half.0 / self.bin_width().0) as i64;
-        let sum: f32 = (-reach..=reach)
-            .map(|q| self.spectrum[(i64::from(bin) + q).rem_euclid(wide) as usize].norm_sqr())
-            .sum();
+        let sum: f32 =
+            (-reach..=reach).map(|q| self.spectrum[(i64::from(bin) + q).rem_euclid(wide) as usize].norm_sqr()).sum();
         sum / (wide as f32 * wide as f32)
     }
 }

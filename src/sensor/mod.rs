@@ -1,4 +1,5 @@
 //! The node's shell.
 
+pub mod observe;
 pub mod publish;
 pub mod spool;
