@@ -9,6 +9,7 @@ pub mod keys;
 pub mod link;
 pub mod sensor;
 
+use crate::units::Timestamp;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -80,4 +81,16 @@ fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
 /// The folder that relative paths of a configuration count from.
 fn folder(path: &Path) -> PathBuf {
     path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+/// The system's clock, UTC. Only the shells of node and hub read it; everything behind them is told the time.
+pub fn wall_clock() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    // A clock before 1970 is a clock that was never set.
+    Timestamp(since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
+}
+
+/// Ready when `stop` is true, or nobody is left who could make it so.
+pub async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }

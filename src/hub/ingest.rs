@@ -10,6 +10,7 @@
 
 use super::store::{Outcome, Received, Refusal, Store, StoreError};
 use crate::config::link::{Connection, Link, LinkEvent, Session, back_off, topic};
+use crate::config::stopped;
 use crate::observation::envelope::{EnvelopeError, open, seal_ack};
 use crate::observation::{NodeId, Octets};
 use crate::units::Timestamp;
@@ -120,7 +121,7 @@ pub async fn run(
                 Some(problem) => problem,
                 None => break Err(IngestError::Stage),
             },
-            _ = stop.wait_for(|stop| *stop) => break Ok(()),
+            () = stopped(&mut stop) => break Ok(()),
         };
         if begun.elapsed() > Duration::from_secs(10) {
             attempt = 0;
@@ -136,7 +137,7 @@ pub async fn run(
         attempt += 1;
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            _ = stop.wait_for(|stop| *stop) => break Ok(()),
+            () = stopped(&mut stop) => break Ok(()),
         }
     };
     drop(jobs);

@@ -9,6 +9,7 @@
 
 use super::spool::{Pending, Spool, SpoolError};
 use crate::config::link::{Connection, Link, LinkEvent, Session, back_off, topic};
+use crate::config::stopped;
 use crate::observation::envelope::{Ack, open_ack};
 use crate::observation::{NodeId, Octets};
 use crate::units::Timestamp;
@@ -163,7 +164,7 @@ pub async fn run(
         });
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            () = stopped(&mut stop) => return Ok(()),
         }
     }
 }
@@ -248,7 +249,7 @@ impl Turn<'_> {
                         stopping = Some(now);
                     }
                 }
-                _ = stop.wait_for(|stop| *stop), if stopping.is_none() => stopping = Some(now),
+                () = stopped(stop), if stopping.is_none() => stopping = Some(now),
                 () = tokio::time::sleep_until(wake.unwrap_or(now)), if wake.is_some() => {
                     let again = self.flight.expire(Instant::now(), self.resend);
                     if again > 0 {
