@@ -341,7 +341,7 @@ impl Receiver {
         let level = Dbfs(10.0 * power.log10());
         CellReport {
             key: CellKey { rat: Rat::Gsm, center_hz: channel.center_hz, id: u16::from(beacon.bsic) },
-            identity: beacon.information.identity.clone(),
+            identity: beacon.information.identity(),
             first: nanos(first),
             last: nanos(last),
             level,
@@ -357,7 +357,7 @@ impl Receiver {
                 rate_sigma_ppb: Ppb(line.rate_sigma.map_or(UNKNOWN_RATE_PPB, |sigma| sigma * 1e9)),
             }),
             counts: beacon.counts(self.options.count_ccch),
-            broadcast: beacon.information.broadcast.clone(),
+            broadcast: beacon.information.broadcast(),
             fields: beacon.information.fields(),
         }
     }
