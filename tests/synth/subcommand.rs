@@ -38,6 +38,7 @@ fn a_wrong_option_is_named_with_what_would_do() {
         (vec!["synth", "gsm", "--center", "1e9", "--out", out], "within half the sample rate"),
         (vec!["synth", "gsm", "--out", "/nowhere/x.sigmf-meta"], "/nowhere/x.sigmf-data"),
         (vec!["synth", "gsm", "--out", "x.wav"], ".sigmf-meta"),
+        (vec!["synth", "gsm", "--format", "cu8", "--out", out], "use cf32_le, ci16_le or ci8"),
     ] {
         let run = daen(&arguments);
         let stderr = String::from_utf8_lossy(&run.stderr);
