@@ -147,6 +147,21 @@ pub enum Outcome {
     Conflict,
 }
 
+/// A message that is not what it should be.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The node under whose name it came; callers keep the number of names bounded.
+    pub node: String,
+    /// Its kind, such as `bad-signature`.
+    pub reason: &'static str,
+    /// What is wrong with it, in words.
+    pub problem: String,
+    /// The message, of which the first 4096 octets are kept.
+    pub octets: Vec<u8>,
+    /// When it came.
+    pub at_ns: Timestamp,
+}
+
 /// One item of the journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredItem {
@@ -412,23 +427,14 @@ impl Store {
         done.map(drop).map_err(|error| self.sqlite(error))
     }
 
-    /// Counts a message that was refused, by the name it came under and the reason, and keeps the newest
+    /// Counts messages that were refused, by the name they came under and the reason, and keeps the newest
     /// [`MAX_QUARANTINE`] for inspection.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
-    pub fn refuse(
-        &self,
-        node: &str,
-        reason: &'static str,
-        problem: &str,
-        octets: &[u8],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub fn refuse(&self, refusals: &[Refusal]) -> Result<(), StoreError> {
         let mut writer = lock(&self.inner.writer);
-        let kept = &octets[..octets.len().min(QUARANTINE_OCTETS)];
-        let done = journal::refuse(&mut writer.connection, node, reason, problem, kept, now);
-        done.map_err(|error| self.sqlite(error))
+        journal::refuse(&mut writer.connection, refusals).map_err(|error| self.sqlite(error))
     }
 
     /// Every node that was ever heard of, by name.

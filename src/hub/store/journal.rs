@@ -1,6 +1,6 @@
 //! The statements behind the store: one transaction a batch.
 
-use super::{Boot, MAX_QUARANTINE, NodeStatus, Outcome, Ranges, Received, node_id};
+use super::{Boot, MAX_QUARANTINE, NodeStatus, Outcome, QUARANTINE_OCTETS, Ranges, Received, Refusal, node_id};
 use crate::observation::{Health, Item, NodeId, Octets};
 use crate::units::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -245,25 +245,21 @@ fn insert_items(
     Ok(())
 }
 
-/// Counts and keeps a refused message.
-pub(super) fn refuse(
-    connection: &mut Connection,
-    node: &str,
-    reason: &str,
-    problem: &str,
-    octets: &[u8],
-    now: Timestamp,
-) -> rusqlite::Result<()> {
+/// Counts and keeps refused messages.
+pub(super) fn refuse(connection: &mut Connection, refusals: &[Refusal]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction
-        .prepare_cached(
-            "INSERT INTO refusals(node, reason, count, last_ns) VALUES(?1, ?2, 1, ?3)
-             ON CONFLICT(node, reason) DO UPDATE SET count = count + 1, last_ns = excluded.last_ns",
-        )?
-        .execute(params![node, reason, now.0])?;
-    transaction
-        .prepare_cached("INSERT INTO quarantine(at_ns, node, reason, problem, octets) VALUES(?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![now.0, node, reason, problem, octets])?;
+    for Refusal { node, reason, problem, octets, at_ns } in refusals {
+        transaction
+            .prepare_cached(
+                "INSERT INTO refusals(node, reason, count, last_ns) VALUES(?1, ?2, 1, ?3)
+                 ON CONFLICT(node, reason) DO UPDATE SET count = count + 1, last_ns = excluded.last_ns",
+            )?
+            .execute(params![node, reason, at_ns.0])?;
+        let kept = &octets[..octets.len().min(QUARANTINE_OCTETS)];
+        transaction
+            .prepare_cached("INSERT INTO quarantine(at_ns, node, reason, problem, octets) VALUES(?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![at_ns.0, node, reason, problem, kept])?;
+    }
     let newest = transaction.last_insert_rowid();
     transaction.prepare_cached("DELETE FROM quarantine WHERE id <= ?1")?.execute([newest - MAX_QUARANTINE])?;
     transaction.commit()

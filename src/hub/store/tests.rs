@@ -69,6 +69,11 @@ fn store() -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
+fn refusal(node: &str, at: i64) -> Refusal {
+    let problem = "the signature is bad".to_owned();
+    Refusal { node: node.to_owned(), reason: "bad-signature", problem, octets: vec![1; 9000], at_ns: Timestamp(at) }
+}
+
 fn pole() -> NodeId {
     "pole-1".parse().unwrap()
 }
@@ -165,7 +170,7 @@ fn states_health_and_refusals_are_told_by_node() {
     let health = |at: i64| Item::Health(Health { at_ns: Timestamp(at), cells: at as u32, ..Health::default() });
     store.insert(&chain(1, 2, |seq| vec![health(20 - seq as i64)])).unwrap();
     store.set_online(&pole(), true, Timestamp(5)).unwrap();
-    store.refuse("pole-1", "bad-signature", "the signature is bad", &[1; 9000], Timestamp(6)).unwrap();
+    store.refuse(&[refusal("pole-1", 6)]).unwrap();
     let status = &store.nodes().unwrap()[0];
     assert_eq!((status.online, status.state_ns, status.refused), (Some(true), Some(Timestamp(5)), 1));
     assert_eq!(status.last_received_ns, Some(Timestamp(1000)));
@@ -179,7 +184,7 @@ fn states_health_and_refusals_are_told_by_node() {
 fn the_quarantine_keeps_the_newest_and_counts_all() {
     let (_folder, store) = store();
     for number in 0..MAX_QUARANTINE + 5 {
-        store.refuse("(unknown)", "not-cose", &number.to_string(), &[0], Timestamp(number)).unwrap();
+        store.refuse(&[refusal("(unknown)", number)]).unwrap();
     }
     let connection = store.connect().unwrap();
     let kept: (i64, String) = connection
