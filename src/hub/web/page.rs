@@ -158,11 +158,11 @@ pub(super) fn identity(rat: Rat, identity: Option<&CellIdentity>) -> String {
     [plmns, area, cell].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// A level, calibrated where it is.
+/// A level, calibrated where it is: dBFS of two devices cannot be compared.
 pub(super) fn level(level: &Level) -> String {
     match level.dbm {
         Some(dbm) => format!("{:.0} dBm", dbm.0),
-        None => format!("{:.0} dBFS (not calibrated)", level.dbfs.0),
+        None => format!("{:.0} dBFS", level.dbfs.0),
     }
 }
 
@@ -183,6 +183,20 @@ pub(super) fn state_badge(state: State) -> Markup {
         State::Closed => "badge plain",
     };
     html! { span class=(class) { (words::state(state)) } }
+}
+
+/// `48.0 MB`, `21.0 GB`.
+pub(super) fn octets(octets: u64) -> String {
+    let octets = octets as f64;
+    if octets < 1e9 { format!("{:.1} MB", octets * 1e-6) } else { format!("{:.1} GB", octets * 1e-9) }
+}
+
+/// A count that may be large, with spaces between thousands.
+pub(super) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or("")).collect();
+    groups.join("\u{202f}")
 }
 
 /// `1 node`, `4 nodes`.
