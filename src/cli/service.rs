@@ -1,5 +1,6 @@
 //! What the long-running subcommands share: their log, and how they are told to stop.
 
+use std::io::IsTerminal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
