@@ -302,9 +302,6 @@ impl Survey {
         let [(at_15, contrast), (at_30, _)] = [self.prefixes[0].decide(), self.prefixes[1].decide()];
         let repeated = self.repetition.as_ref().map(Repetition::result).unwrap_or_default();
         let repeats = |parts: usize| repeated.contrast >= MIN_REPETITION && repeated.parts >= parts;
-        if std::env::var("DBG").is_ok() {
-            eprintln!("{at_15:?} {contrast:.1} {at_30:?} {repeated:?}");
-        }
         let strongest = at_15.unwrap_or(0.0).max(at_30.unwrap_or(0.0));
         let clear = |share: Option<f64>| share.is_some_and(|share| share >= MIN_RELATIVE_SHARE * strongest);
         // A pilot that repeats is many times stronger evidence than the prefixes; beside it a weak prefix tells LTE from UMTS.

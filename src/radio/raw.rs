@@ -55,3 +55,11 @@ pub(super) fn cut_warning(path: &Path, excess: u64, datatype: Datatype) -> Optio
         )
     })
 }
+
+/// Refuses what cannot be a recording at all: absent, empty, a directory, a device.
+///
+/// # Errors
+/// [`SourceError`], naming the remedy.
+pub fn check(path: &Path) -> Result<(), SourceError> {
+    data_length(path, "check the name").map(|_| ())
+}
