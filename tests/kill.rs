@@ -5,6 +5,8 @@
 
 #![cfg(all(feature = "sensor", feature = "hub"))]
 
+// Each test crate uses a part of it.
+#[allow(dead_code)]
 #[path = "support/site.rs"]
 mod site;
 

@@ -2,6 +2,8 @@
 
 #![cfg(all(feature = "sensor", feature = "hub"))]
 
+// Each test crate uses a part of it.
+#[allow(dead_code)]
 #[path = "support/site.rs"]
 mod site;
 
@@ -281,7 +283,7 @@ fn what_a_full_spool_evicts_is_missing_visibly_and_nothing_else_is() {
 fn a_recording_goes_in_and_its_cell_comes_out_of_the_hubs_store() {
     let captures = std::env::var_os("DAEN_CAPTURES")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
-    let recording = captures.join("gsm/vodafone-1847M8-1M.sigmf-meta");
+    let recording = captures.join("gsm/vodafone-arfcn725-1M.sigmf-meta");
     if !recording.is_file() {
         println!("skipped: the captures are not here (DAEN_CAPTURES)");
         return;

@@ -49,6 +49,8 @@ pub(super) struct Fired {
     pub(super) tier: Tier,
     pub(super) evidence: Vec<Evidence>,
     pub(super) emitted: Timestamp,
+    /// The rule fired when it was last judged; kept when it no longer does, to limit how often it is reported.
+    pub(super) lasts: bool,
 }
 
 /// The past of one cell.

@@ -1,7 +1,9 @@
 //! The own format: a licence register. Columns as in the module above.
 
+use super::build::{Builder, Taken, read_rows};
 use super::lines::Lines;
-use super::{Builder, Problem, RegisterError, Row, Status, Taken, limits, read_rows};
+use super::report::{Problem, RegisterError};
+use super::{Row, Status, limits};
 use crate::cell::{Plmn, Rat, gsm_arfcn, gsm_downlink};
 use std::io::BufRead;
 use std::str::FromStr;
