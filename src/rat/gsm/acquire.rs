@@ -8,7 +8,9 @@
 //! ## References
 //! - 3GPP TS 45.002 Release 17, clauses 5.2.4, 5.2.5 and 7 (table 3)
 
-use super::burst::{BURST_BITS, CUT, Cutter, ETS_START, FCCH_TONE, FRAME_SYMBOLS, History, PEAK, SYMBOL_RATE, sch_training};
+use super::burst::{
+    BURST_BITS, CUT, Cutter, ETS_START, FCCH_TONE, FRAME_SYMBOLS, History, PEAK, SYMBOL_RATE, sch_training,
+};
 use super::coding::{SchDecoder, SchInfo, encode_sch};
 use super::equalizer::{Equalizer, Estimate, Training};
 use super::pulse::Pulse;
@@ -222,10 +224,8 @@ impl Acquirer {
             hz += advance.arg() / (2.0 * PI) * self.rate / quarter as f64;
         }
         let offset = Hz(hz - FCCH_TONE.0);
-        (best.1 >= FIT_SHARE && offset.0.abs() <= MAX_OFFSET.0).then_some(Tone {
-            start: from as f64 + best.0 as f64 - step,
-            offset,
-        })
+        (best.1 >= FIT_SHARE && offset.0.abs() <= MAX_OFFSET.0)
+            .then_some(Tone { start: from as f64 + best.0 as f64 - step, offset })
     }
 
     /// Reads the SCH that follows an FCCH by one frame.
@@ -299,7 +299,8 @@ impl Acquirer {
         let part = |from: usize, to: usize| -> Complex32 {
             (from..to)
                 .map(|n| {
-                    let model: Complex32 = (0..estimate.channel.len()).map(|k| estimate.channel[k] * signs[n - k]).sum();
+                    let model: Complex32 =
+                        (0..estimate.channel.len()).map(|k| estimate.channel[k] * signs[n - k]).sum();
                     cut[ETS_START + n] * model.conj()
                 })
                 .sum()

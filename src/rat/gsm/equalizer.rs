@@ -85,8 +85,7 @@ impl Training {
                 *right += window[n] * self.signs[n - k];
             }
         }
-        let channel: Channel =
-            std::array::from_fn(|i| (0..TAPS).map(|j| right[j] * self.inverse[i][j]).sum());
+        let channel: Channel = std::array::from_fn(|i| (0..TAPS).map(|j| right[j] * self.inverse[i][j]).sum());
         let residual = self.residual(window, &channel);
         let power: f32 = window[TAPS - 1..].iter().map(|r| r.norm_sqr()).sum();
         let equations = (self.signs.len() + 1 - TAPS) as f32;
@@ -129,7 +128,8 @@ impl Training {
 
 /// Inverse of a symmetric positive matrix by Gauss-Jordan elimination; `None` where it is singular.
 fn invert(mut a: [[f64; TAPS]; TAPS]) -> Option<[[f64; TAPS]; TAPS]> {
-    let mut inverse: [[f64; TAPS]; TAPS] = std::array::from_fn(|i| std::array::from_fn(|j| f64::from(u8::from(i == j))));
+    let mut inverse: [[f64; TAPS]; TAPS] =
+        std::array::from_fn(|i| std::array::from_fn(|j| f64::from(u8::from(i == j))));
     for pivot in 0..TAPS {
         let scale = a[pivot][pivot];
         if scale.abs() < 1e-9 {
@@ -289,7 +289,11 @@ mod tests {
             }
         }
         let cut = (0..152)
-            .map(|n| (0..TAPS).map(|k| if n >= k && n - k < 148 { channel[k] * bits[n - k] } else { Complex32::default() }).sum())
+            .map(|n| {
+                (0..TAPS)
+                    .map(|k| if n >= k && n - k < 148 { channel[k] * bits[n - k] } else { Complex32::default() })
+                    .sum()
+            })
             .collect();
         (bits, cut)
     }
@@ -312,7 +316,10 @@ mod tests {
             let mut llr = [0f32; 58];
             for (first, last) in [(3, 60), (87, 144)] {
                 Equalizer::default().decide(&cut, &known, (first, last), &estimate, &mut llr);
-                assert!(llr.iter().zip(&bits[first..=last]).all(|(llr, bit)| llr * bit > 0.0), "seed {seed}, from {first}");
+                assert!(
+                    llr.iter().zip(&bits[first..=last]).all(|(llr, bit)| llr * bit > 0.0),
+                    "seed {seed}, from {first}"
+                );
             }
         }
     }

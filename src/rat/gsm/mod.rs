@@ -184,8 +184,11 @@ impl Receiver {
         for (index, channel) in self.channels.iter_mut().enumerate() {
             cells.extend(channel.beacons.drain(..).map(|beacon| (index, beacon)));
         }
-        let mut last: Vec<CellReport> =
-            cells.iter().filter(|(_, beacon)| beacon.confirmed()).map(|(index, beacon)| self.report(*index, beacon)).collect();
+        let mut last: Vec<CellReport> = cells
+            .iter()
+            .filter(|(_, beacon)| beacon.confirmed())
+            .map(|(index, beacon)| self.report(*index, beacon))
+            .collect();
         last.sort_by_key(|report| (report.key, report.first));
         reports.append(&mut last);
     }
@@ -244,8 +247,9 @@ impl Receiver {
     /// Looks for new beacons on one channel.
     fn search(&mut self, index: usize, last: bool) {
         let channel = &mut self.channels[index];
-        let short = last && channel.beacons.is_empty() && self.hops * (self.bank.hop_len() as u64)
-            < (SHORT.as_secs_f64() * self.narrow_rate) as u64;
+        let short = last
+            && channel.beacons.is_empty()
+            && self.hops * (self.bank.hop_len() as u64) < (SHORT.as_secs_f64() * self.narrow_rate) as u64;
         let mut found = Vec::new();
         while let Some(acquisition) = self.acquirer.next_beacon(
             &channel.history,
