@@ -318,6 +318,28 @@ fn a_recording_cut_in_mid_sample_is_read_up_to_the_cut() {
 }
 
 #[test]
+fn the_samples_before_a_bad_one_are_delivered_whatever_the_block() {
+    let folder = TempDir::new().unwrap();
+    let mut data: Vec<u8> = (0..100).flat_map(|n| [n as f32, 0.5].map(f32::to_le_bytes)).flatten().collect();
+    data[70 * 8..70 * 8 + 4].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    let mut meta = description();
+    meta["global"]["core:datatype"] = json!("cf32_le");
+    let path = pair(folder.path(), &meta, &data);
+    for block in [1, 7, 70, 71, 1000] {
+        let mut recording = sigmf::describe(&path, Overrides::default()).unwrap().open().unwrap();
+        let (mut buffer, mut delivered) = (IqBlock::default(), 0);
+        let error = loop {
+            match recording.read(block, &mut buffer) {
+                Ok(_) => delivered += buffer.samples.len(),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert_eq!(delivered, 70, "blocks of {block}");
+        assert!(error.contains("sample 70: inf"), "{error}");
+    }
+}
+
+#[test]
 fn what_the_user_says_overrides_the_description_aloud() {
     let folder = TempDir::new().unwrap();
     let path = pair(folder.path(), &description(), &counting());
@@ -454,6 +476,36 @@ fn output_is_the_same_for_any_block_size_and_from_run_to_run() {
 }
 
 #[test]
+fn a_cell_heard_on_both_sides_of_a_gap_is_one_cell() {
+    let folder = TempDir::new().unwrap();
+    let path = beacon(folder.path(), "licensed", "3");
+    let mut meta: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let whole = lines(&daen(&["replay", "--json", &path]));
+    let frequency = meta["captures"][0]["core:frequency"].clone();
+    meta["captures"] = json!([
+        {"core:sample_start": 0, "core:frequency": frequency},
+        {"core:sample_start": 750_000, "core:frequency": frequency}
+    ]);
+    std::fs::write(&path, meta.to_string()).unwrap();
+    let cut = lines(&daen(&["replay", "--json", &path]));
+    let (one, two) = (&whole[0], &cut[0]);
+    for field in ["center_hz", "bsic", "plmns", "area", "cell_id"] {
+        assert_eq!(one[field], two[field], "{field}");
+    }
+    assert!(!one["plmns"].is_null());
+    assert!(two["first_s"].as_f64().unwrap() < 0.5 && two["last_s"].as_f64().unwrap() > 2.5, "{two}");
+    let sch = |cell: &Value| cell["counts"]["sch"].as_i64().unwrap();
+    assert!((sch(one) - sch(two)).abs() <= 3, "{} and {} in two parts", sch(one), sch(two));
+    let names = |cell: &Value| {
+        let blocks = cell["broadcast"].as_array().unwrap().iter();
+        blocks.map(|block| block["name"].as_str().unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(names(one), names(two));
+    let summary = cut.last().unwrap();
+    assert_eq!((&summary["cells"], &summary["gaps"]), (&json!(1), &json!(1)));
+}
+
+#[test]
 fn one_bad_file_does_not_stop_the_others() {
     let folder = TempDir::new().unwrap();
     let good = pair(folder.path(), &description(), &counting());
@@ -501,7 +553,10 @@ fn silence_is_said_in_words() {
     let output = daen(&["replay", path.to_str().unwrap()]);
     let table = text(&output.stdout);
     assert!(output.status.success());
-    assert!(table.contains("No cell decoded. No GSM downlink channel lies inside this band"), "{table}");
+    assert!(
+        table.contains("No cell decoded. No GSM downlink channel lies inside this band; looked for nothing else"),
+        "{table}"
+    );
     assert!(table.contains("Findings: none."), "{table}");
     assert!(table.lines().all(|line| line.chars().count() <= 100 || line.contains(path.to_str().unwrap())));
 }
