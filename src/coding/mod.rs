@@ -1,1 +1,6 @@
-//! Channel coding that knows no radio.
+//! Channel coding that knows no radio: hard bits are `u8` of 0 or 1, soft bits are `f32` log-likelihood ratios.
+//!
+//! A soft bit is `log P(bit = 0) / P(bit = 1)`: positive means zero, magnitude means confidence, 0.0 means nothing is known.
+
+pub mod crc;
+pub mod viterbi;

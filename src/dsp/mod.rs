@@ -1,1 +1,3 @@
 //! Signal processing that knows no standard.
+
+pub mod channelizer;

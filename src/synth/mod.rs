@@ -1,1 +1,11 @@
-//! Test transmitters, channels and border scenes, with the truth.
+//! Test transmitters, channels and border scenes, with the truth. To memory and files only: nothing here reaches a radio.
+//!
+//! [`gsm`] makes the signal of one beacon, [`si`] the messages it broadcasts, [`channel`] what happens on the way,
+//! [`scene`] a stretch of border with several nodes and transmitters, [`write`] recordings on disk.
+
+pub mod channel;
+pub mod gsm;
+pub mod scene;
+pub mod si;
+pub mod source;
+pub mod write;

@@ -1,0 +1,96 @@
+//! Beacons and noise together as a source of samples, which receivers take like a recording or a device.
+
+use super::channel::{Noise, clip, quantise};
+use super::gsm::beacon::Beacon;
+use crate::radio::source::{Event, IqBlock, IqSource, SourceError, StreamInfo};
+use crate::units::SampleIndex;
+use num_complex::Complex32;
+use std::ops::Range;
+
+/// A beacon and the samples during which it is on air.
+#[derive(Clone, Debug)]
+pub struct Transmission {
+    /// The beacon.
+    pub beacon: Beacon,
+    /// When it is on, in samples of the stream; outside it is silent at once. Anything always on: `0..u64::MAX`.
+    pub on: Vec<Range<u64>>,
+}
+
+impl Transmission {
+    /// A beacon that is always on.
+    pub fn constant(beacon: Beacon) -> Transmission {
+        Transmission { beacon, on: vec![0..u64::MAX] }
+    }
+}
+
+/// One stream of synthetic samples. Deterministic: the samples depend neither on the sizes read nor on the time of reading.
+#[derive(Clone, Debug)]
+pub struct SynthSource {
+    /// What the stream is.
+    pub info: StreamInfo,
+    /// What is on air.
+    pub transmissions: Vec<Transmission>,
+    /// The receiver's noise, if any.
+    pub noise: Option<Noise>,
+    /// Rounds to this many bits; `None`: only limits to full scale.
+    pub bits: Option<u8>,
+    /// Ends after so many samples; `None`: never.
+    pub length: Option<u64>,
+    /// Position of the next sample; `None` before the stream was announced.
+    at: Option<u64>,
+}
+
+impl SynthSource {
+    /// A source that has not been read from.
+    pub fn new(info: StreamInfo, transmissions: Vec<Transmission>, noise: Option<Noise>) -> SynthSource {
+        SynthSource { info, transmissions, noise, bits: None, length: None, at: None }
+    }
+
+    /// The samples from `first` on, to `out`, whatever was read before. Returns how many touched full scale.
+    pub fn fill(&mut self, first: SampleIndex, out: &mut [Complex32]) -> u32 {
+        out.fill(Complex32::default());
+        let end = first.0.saturating_add(out.len() as u64);
+        for transmission in &mut self.transmissions {
+            for on in &transmission.on {
+                let (from, to) = (on.start.max(first.0), on.end.min(end));
+                if from < to {
+                    let within = (from - first.0) as usize..(to - first.0) as usize;
+                    transmission.beacon.add_to(SampleIndex(from), &mut out[within]);
+                }
+            }
+        }
+        if let Some(noise) = &mut self.noise {
+            noise.add_to(first, out);
+        }
+        match self.bits {
+            Some(bits) => quantise(out, bits),
+            None => clip(out),
+        }
+    }
+}
+
+impl IqSource for SynthSource {
+    fn read(&mut self, max: usize, block: &mut IqBlock) -> Result<Event, SourceError> {
+        block.samples.clear();
+        block.clipped = 0;
+        let Some(at) = self.at else {
+            self.at = Some(0);
+            block.first = SampleIndex(0);
+            return Ok(Event::Stream(self.info.clone()));
+        };
+        block.first = SampleIndex(at);
+        let left = self.length.map_or(u64::MAX, |length| length.saturating_sub(at));
+        let count = (max as u64).min(left);
+        if left == 0 {
+            return Ok(Event::End);
+        }
+        block.samples.resize(count as usize, Complex32::default());
+        block.clipped = self.fill(block.first, &mut block.samples);
+        self.at = Some(at + count);
+        Ok(Event::Samples)
+    }
+
+    fn total_samples(&self) -> Option<u64> {
+        self.length
+    }
+}
