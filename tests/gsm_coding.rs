@@ -1,6 +1,8 @@
 //! GSM channel coding against an independent encoder, its limit in noise, and what may leave it.
 
 #![cfg(feature = "sensor")]
+// A test that panics has failed, which is what its helpers ask for.
+#![allow(clippy::unwrap_used)]
 
 use daen::rat::gsm::coding::{
     Block, CcchClass, Place, SCH_BITS, SchDecoder, SchInfo, XcchDecoder, encode_sch, encode_xcch,
@@ -164,7 +166,7 @@ fn noise_alone_never_passes_the_fire_code() {
     }
 }
 
-/// Goal: 63 % at 0.3 dB, 91 % at 1.3 dB, 100 % at 2.3 dB, which is what libosmocoding's soft decoder reaches with the same symbols.
+/// libosmocoding 1.7.0, fed with the same kind of symbols as 8-bit soft bits, decodes 354, 754, 951, 990, 1000 and 1000 xCCH blocks.
 #[test]
 fn the_share_of_blocks_decoded_in_noise_is_as_recorded() {
     const BLOCKS: u32 = 1000;

@@ -119,12 +119,11 @@ impl Channelizer {
     /// Writes this hop of the channel centred on `bin` to `out`, which is [`Channelizer::hop_len`] long.
     pub fn extract(&mut self, bin: i32, out: &mut [Complex32]) {
         let wide = self.input.len() as i64;
-        let half = (NARROW_FFT / 2) as i64;
-        for (i, weight) in self.response.iter().enumerate() {
-            let q = i as i64 - half;
-            let from = (i64::from(bin) + q).rem_euclid(wide) as usize;
-            self.narrow[q.rem_euclid(NARROW_FFT as i64) as usize] = self.spectrum[from] * *weight;
-        }
+        const HALF: usize = NARROW_FFT / 2;
+        let (low, high) = self.response.split_at(HALF);
+        let (positive, negative) = self.narrow.split_at_mut(HALF);
+        weigh(&self.spectrum, i64::from(bin).rem_euclid(wide) as usize, high, positive);
+        weigh(&self.spectrum, (i64::from(bin) - HALF as i64).rem_euclid(wide) as usize, low, negative);
         self.inverse.process_with_scratch(&mut self.narrow, &mut self.scratch);
         // The block starts at wide sample `hop * advance - lead`: bring the mixer's phase to sample 0 of the stream.
         let advance = ((NARROW_FFT - OVERLAP) * self.decimation) as i64;
@@ -140,13 +139,39 @@ impl Channelizer {
 
     /// Mean power of this hop inside `half` of the channel centred on `bin`; a full-scale sine there gives 1.0.
     pub fn power(&self, bin: i32, half: Hz) -> f32 {
-        let wide = self.input.len() as i64;
+        let wide = self.input.len();
         let reach = (half.0 / self.bin_width().0) as i64;
-        let sum: f32 = (-reach..=reach)
-            .map(|q| self.spectrum[(i64::from(bin) + q).rem_euclid(wide) as usize].norm_sqr())
-            .sum();
+        let first = (i64::from(bin) - reach).rem_euclid(wide as i64) as usize;
+        let count = (2 * reach + 1) as usize;
+        let until_wrap = count.min(wide - first);
+        let sum = energy(&self.spectrum[first..first + until_wrap]) + energy(&self.spectrum[..count - until_wrap]);
         sum / (wide as f32 * wide as f32)
     }
+}
+
+/// `out[i] = spectrum[first + i] * weights[i]`, around the end of the spectrum.
+fn weigh(spectrum: &[Complex32], first: usize, weights: &[f32], out: &mut [Complex32]) {
+    let until_wrap = out.len().min(spectrum.len() - first);
+    let (head, tail) = out.split_at_mut(until_wrap);
+    for ((out, bin), weight) in head.iter_mut().zip(&spectrum[first..]).zip(weights) {
+        *out = bin * weight;
+    }
+    for ((out, bin), weight) in tail.iter_mut().zip(spectrum).zip(&weights[until_wrap..]) {
+        *out = bin * weight;
+    }
+}
+
+/// Sum of squared magnitudes in eight lanes.
+fn energy(bins: &[Complex32]) -> f32 {
+    let mut lanes = [0f32; 8];
+    let chunks = bins.chunks_exact(8);
+    let rest: f32 = chunks.remainder().iter().map(|bin| bin.norm_sqr()).sum();
+    for chunk in chunks {
+        for (lane, bin) in lanes.iter_mut().zip(chunk) {
+            *lane += bin.norm_sqr();
+        }
+    }
+    lanes.iter().sum::<f32>() + rest
 }
 
 /// Zero-phase response of a Kaiser-windowed low-pass over `OVERLAP * decimation` wide samples.

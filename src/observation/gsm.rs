@@ -268,6 +268,9 @@ pub struct Gprs {
 pub struct OtherRats {
     /// UTRAN FDD: UARFCNs with their scrambling codes (0..=511), ascending.
     pub utran_fdd: Vec<(u16, Vec<u16>)>,
-    /// E-UTRAN: EARFCNs with their priority where given.
+    /// E-UTRAN: EARFCNs with their priority where given, ascending.
     pub eutran: Vec<(u32, Option<u8>)>,
+    /// 3G_BA_IND and MP_CHANGE_MARK of the SI2quater behind this: where one turns, the lists begin anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_marks: Option<(bool, bool)>,
 }

@@ -1,3 +1,9 @@
 //! Where samples come from: recordings, hardware, and the ring between a driver's thread and the receivers.
 
+pub mod convert;
+pub mod datetime;
+pub mod raw;
+pub mod recording;
+pub mod ring;
+pub mod sigmf;
 pub mod source;

@@ -75,4 +75,16 @@ pub enum SourceError {
         /// What to do.
         remedy: String,
     },
+    /// A sample cannot be what a receiver put out.
+    #[error("{path}: sample {}: {problem}; {remedy}", .index.0)]
+    Sample {
+        /// File.
+        path: String,
+        /// Which sample of the file, counted from its first one.
+        index: SampleIndex,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
 }

@@ -1,1 +1,52 @@
-//! Rules: observations in, findings out.
+//! Rules: observations in, findings out. They see the vocabulary only, never samples, receivers or the hub.
+//!
+//! [`Engine`] asks every rule about every observation; [`Register`] is what the regulators licensed, [`Plan`] the spectrum and networks of
+//! each country, [`Baseline`] what the cells around usually broadcast, [`Config`] the thresholds. Node and `daen replay` use the same engine, so a
+//! recording gets the node's verdict.
+//!
+//! Each rule is one struct with a stable name, a version, its source and its known innocent explanations ([`catalogue`]). Paging rules are not
+//! here: nothing but what a cell broadcasts to everybody is judged.
+
+mod area;
+pub mod baseline;
+mod broadcast;
+pub mod config;
+mod engine;
+mod identity;
+mod memory;
+pub mod plan;
+pub mod register;
+mod reselection;
+pub mod rule;
+mod stacks;
+
+pub use baseline::{Baseline, StateError};
+pub use config::{Config, ConfigError};
+pub use engine::{Counters, Engine};
+pub use memory::CellMemory;
+pub use plan::{Plan, PlanError};
+pub use register::{Format, LoadReport, Register, RegisterError};
+pub use rule::About;
+
+/// All rules in the order in which they are asked; the order of findings.
+static RULES: [&dyn rule::Rule; 14] = [
+    &identity::ForeignNetwork,
+    &identity::DefunctNetwork,
+    &identity::UnlicensedCarrier,
+    &identity::UnregisteredCell,
+    &area::AreaValue,
+    &area::AreaChanges,
+    &broadcast::NeighbourList,
+    &broadcast::MinimalSchedule,
+    &broadcast::EmptyRestOctets,
+    &stacks::StackFingerprint,
+    &reselection::ReselectOffset,
+    &reselection::AccessLevel,
+    &reselection::UpdateTimer,
+    &reselection::EmergencyBarred,
+];
+
+/// All rules in words, in the order of findings.
+pub fn catalogue() -> impl Iterator<Item = &'static About> {
+    RULES.iter().map(|rule| rule.about())
+}

@@ -1,1 +1,3 @@
 //! The node's shell.
+
+pub mod observe;

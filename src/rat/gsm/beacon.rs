@@ -504,6 +504,9 @@ impl Beacon {
             ("blocks_failed", c.blocks_failed),
             ("bcch", c.bcch),
         ]);
+        if self.information.malformed() > 0 {
+            counts.insert("bcch_malformed", self.information.malformed());
+        }
         if count_ccch {
             let names = ["ccch_paging", "ccch_access_grant", "ccch_dummy", "ccch_other"];
             counts.extend(names.into_iter().zip(c.ccch));

@@ -17,11 +17,11 @@
 
 use crate::coding::crc::CyclicCode;
 use crate::coding::viterbi::{Generators, TAIL_BITS, Viterbi};
-use crate::observation::gsm::SiType;
+use crate::l3::gsm::{MESSAGE_OCTETS, si_type};
 use zeroize::Zeroize;
 
 /// Octets of an xCCH block; TS 45.003 clause 4.1.1 (184 information bits).
-pub const BLOCK_OCTETS: usize = 23;
+pub const BLOCK_OCTETS: usize = MESSAGE_OCTETS;
 
 /// Encrypted bits of one normal burst without the two stealing flags; TS 45.003 clause 4.1.5.
 pub const BURST_BITS: usize = 114;
@@ -96,35 +96,6 @@ pub enum Block {
     Other(Option<CcchClass>),
     /// The Fire code found errors; wiped.
     Failed,
-}
-
-/// The type of SYSTEM INFORMATION for the BCCH that a block's header names; TS 44.018 table 10.4.1.
-///
-/// `None` for any other message: the L2 pseudo length must be well-formed (its two low bits 0 1, clause 10.5.2.19), the skip
-/// indicator 0 and the protocol discriminator that of RR (6, TS 24.007 table 11.2).
-pub fn si_type(header: [u8; 3]) -> Option<SiType> {
-    let [pseudo_length, discriminator, message_type] = header;
-    if pseudo_length & 3 != 1 || discriminator != 0x06 {
-        return None;
-    }
-    match message_type {
-        0x19 => Some(SiType::Si1),
-        0x1a => Some(SiType::Si2),
-        0x02 => Some(SiType::Si2bis),
-        0x03 => Some(SiType::Si2ter),
-        0x07 => Some(SiType::Si2quater),
-        0x1b => Some(SiType::Si3),
-        0x1c => Some(SiType::Si4),
-        0x1f => Some(SiType::Si7),
-        0x18 => Some(SiType::Si8),
-        0x04 => Some(SiType::Si9),
-        0x00 => Some(SiType::Si13),
-        0x3d => Some(SiType::Si16),
-        0x3e => Some(SiType::Si17),
-        // 18, 19, 20, 15, 13alt, 2n, 21, 22, 23. Types 5, 6 and 14 belong to the SACCH.
-        0x40..=0x47 | 0x4f => Some(SiType::Other),
-        _ => None,
-    }
 }
 
 /// The class that a header names; TS 44.018 table 10.4.1.
@@ -316,19 +287,5 @@ mod tests {
         }
         assert_eq!(SchInfo::from_reduced(0, 0, 26, 0), None);
         assert_eq!(SchInfo::from_reduced(0, 0, 0, 5), None);
-    }
-
-    #[test]
-    fn only_system_information_for_the_bcch_has_a_type() {
-        assert_eq!(si_type([0x49, 0x06, 0x1b]), Some(SiType::Si3));
-        assert_eq!(si_type([0x01, 0x06, 0x00]), Some(SiType::Si13));
-        // Paging, immediate assignment, SI5 and SI6 of the SACCH.
-        for message_type in [0x21, 0x22, 0x24, 0x3f, 0x39, 0x3a, 0x1d, 0x1e] {
-            assert_eq!(si_type([0x49, 0x06, message_type]), None);
-        }
-        // A broken pseudo length, a skip indicator, another protocol.
-        assert_eq!(si_type([0x48, 0x06, 0x1b]), None);
-        assert_eq!(si_type([0x49, 0x16, 0x1b]), None);
-        assert_eq!(si_type([0x49, 0x05, 0x1b]), None);
     }
 }

@@ -284,22 +284,27 @@ impl Receiver {
 
     /// Lets every beacon of a channel take what came, and reports.
     fn follow(&mut self, index: usize, last: bool, report_due: bool, reports: &mut Vec<CellReport>) {
-        let mut beacons = std::mem::take(&mut self.channels[index].beacons);
-        let mut kept = Vec::with_capacity(beacons.len());
-        for mut beacon in beacons.drain(..) {
+        let mut at = 0;
+        while at < self.channels[index].beacons.len() {
+            let channel = &mut self.channels[index];
+            let beacon = &mut channel.beacons[at];
             let was_confirmed = beacon.confirmed();
-            let progress = beacon.advance(&self.channels[index].history, last, &mut self.shop);
+            let progress = beacon.advance(&channel.history, last, &mut self.shop);
             let changed = std::mem::take(&mut beacon.changed) || !was_confirmed;
-            if beacon.confirmed() && (changed || report_due) {
-                reports.push(self.report(index, &beacon));
+            let confirmed = beacon.confirmed();
+            if confirmed && (changed || report_due) {
+                reports.push(self.report(index, &self.channels[index].beacons[at]));
             }
             match progress {
-                Progress::Following => kept.push(beacon),
-                Progress::Lost if beacon.confirmed() => self.remember(index, beacon),
-                Progress::Lost => {}
+                Progress::Following => at += 1,
+                Progress::Lost => {
+                    let beacon = self.channels[index].beacons.remove(at);
+                    if confirmed {
+                        self.remember(index, beacon);
+                    }
+                }
             }
         }
-        self.channels[index].beacons = kept;
     }
 
     fn remember(&mut self, index: usize, beacon: Beacon) {
@@ -336,7 +341,7 @@ impl Receiver {
         let level = Dbfs(10.0 * power.log10());
         CellReport {
             key: CellKey { rat: Rat::Gsm, center_hz: channel.center_hz, id: u16::from(beacon.bsic) },
-            identity: beacon.information.identity.clone(),
+            identity: beacon.information.identity(),
             first: nanos(first),
             last: nanos(last),
             level,
@@ -352,7 +357,7 @@ impl Receiver {
                 rate_sigma_ppb: Ppb(line.rate_sigma.map_or(UNKNOWN_RATE_PPB, |sigma| sigma * 1e9)),
             }),
             counts: beacon.counts(self.options.count_ccch),
-            broadcast: beacon.information.broadcast.clone(),
+            broadcast: beacon.information.broadcast(),
             fields: beacon.information.fields(),
         }
     }

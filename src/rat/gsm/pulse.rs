@@ -14,8 +14,8 @@ use std::f64::consts::{FRAC_PI_2, LN_2, PI};
 const FINE: i32 = 64;
 /// Symbols to either side of the peak that the table spans.
 const SPAN: i32 = 6;
-/// Delays searched, symbols to either side.
-const RANGE: i32 = 3;
+/// Delays searched, symbols: those with the pulse's peak inside the taps. Where only its flank would be, noise fits it too.
+const DELAYS: std::ops::RangeInclusive<i32> = -(PEAK as i32)..=(TAPS - 1 - PEAK) as i32;
 
 /// The pulse at [`FINE`] steps a symbol, centred.
 #[derive(Clone, Debug)]
@@ -38,7 +38,8 @@ impl Pulse {
     /// By how many symbols a channel's single-path fit lies after its place (tap [`PEAK`]).
     pub fn delay(&self, channel: &Channel) -> f64 {
         let fit = |i: i32| self.fit(channel, i);
-        let coarse = (-RANGE * 8..=RANGE * 8).map(|i| 8 * i).max_by(|a, b| fit(*a).total_cmp(&fit(*b))).unwrap_or(0);
+        let grid = DELAYS.start() * FINE..=DELAYS.end() * FINE;
+        let coarse = grid.step_by(8).max_by(|a, b| fit(*a).total_cmp(&fit(*b))).unwrap_or(0);
         let best = (coarse - 8..=coarse + 8).max_by(|a, b| fit(*a).total_cmp(&fit(*b))).unwrap_or(0);
         let (left, centre, right) = (fit(best - 1), fit(best), fit(best + 1));
         let curve = left - 2.0 * centre + right;

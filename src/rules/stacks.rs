@@ -1,0 +1,354 @@
+//! Defaults that give away open-source base station software: OpenBTS, YateBTS and osmo-bsc.
+//!
+//! People who set up such a station change network and channel, but rarely the secondary parameters. Each entry below is one independent
+//! default: parameters that are set in one place of the software count once, together. Network and channel are not counted (ID-01 and
+//! ID-03 judge them). A default that licensed cells show too does not count.
+//!
+//! ## References
+//! - RangeNetworks/openbts 7766ef9: GetConfigurationKeys.cpp, and the beacon and information element code (BS_PA_MFRMS is
+//!   configured as 2..9 and sent as 0..7; RADIO-LINK-TIMEOUT is sent as configured)
+//! - yatevoip/yatebts 9b289b4: ybts.conf.sample; its radio code descends from OpenBTS
+//! - osmocom/osmo-bsc 1245bb6: examples, src/osmo-bsc/bts.c and net_init.c
+//! - 3GPP TS 44.018 Release 17, clause 10.5.2 (codes)
+
+use super::rule::{About, Basis, Case, Judgement, Rule, WhenLicensed, evidence, fires};
+use crate::cell::{CellKey, gsm_arfcn};
+use crate::observation::Tier;
+use crate::observation::gsm::{GsmFields, SiType};
+use std::collections::BTreeSet;
+
+/// One cell as the defaults see it.
+struct View<'a> {
+    cell: CellKey,
+    fields: &'a GsmFields,
+    lac: Option<u32>,
+    cell_id: Option<u64>,
+}
+
+impl View<'_> {
+    fn ncc(&self) -> u8 {
+        (self.cell.id >> 3 & 7) as u8
+    }
+}
+
+/// One default: whether a cell has it, and the value that it has; `None` where that was not received.
+struct Trait {
+    name: &'static str,
+    what: &'static str,
+    default: &'static str,
+    test: fn(&View<'_>) -> Option<(bool, String)>,
+}
+
+struct Stack {
+    name: &'static str,
+    traits: &'static [Trait],
+}
+
+fn rach(view: &View<'_>, max_retrans: u8, tx_integer: u8) -> Option<(bool, String)> {
+    let rach = view.fields.rach?;
+    let same = rach.max_retrans == max_retrans && rach.tx_integer == tx_integer;
+    Some((same, format!("{} / {}", rach.max_retrans, rach.tx_integer)))
+}
+
+/// RE=1 and emergency calls the only barred class, in a cell that is not barred.
+fn access(view: &View<'_>) -> Option<(bool, String)> {
+    let rach = view.fields.rach?;
+    let same = rach.re && rach.access_classes_barred == 0x0400 && !rach.cell_barred;
+    Some((same, format!("RE={} / AC={:04x}", u8::from(rach.re), rach.access_classes_barred)))
+}
+
+fn t3212(view: &View<'_>, default: u8) -> Option<(bool, String)> {
+    let t3212 = view.fields.control_channel?.t3212;
+    Some((t3212 == default, t3212.to_string()))
+}
+
+fn selection(view: &View<'_>, hysteresis: &[u8], ms_txpwr: Option<u8>) -> Option<(bool, String)> {
+    let s = view.fields.selection?;
+    let same = s.rxlev_access_min == 0
+        && hysteresis.contains(&s.cell_reselect_hysteresis)
+        && ms_txpwr.is_none_or(|txpwr| s.ms_txpwr_max_cch == txpwr)
+        && s.neci;
+    let neci = u8::from(s.neci);
+    let value = format!("{} / {} / {} / {neci}", s.rxlev_access_min, s.cell_reselect_hysteresis, s.ms_txpwr_max_cch);
+    Some((same, value))
+}
+
+fn control_channel(view: &View<'_>, ag_blocks: u8, pa_code: u8) -> Option<(bool, String)> {
+    let c = view.fields.control_channel?;
+    let same = c.ccch_conf == 1 && c.bs_ag_blks_res == ag_blocks && c.bs_pa_mfrms == pa_code && c.att;
+    Some((same, format!("{} / {} / {} / {}", c.ccch_conf, c.bs_ag_blks_res, c.bs_pa_mfrms, u8::from(c.att))))
+}
+
+fn cell_options(view: &View<'_>, radio_link_timeout: u8) -> Option<(bool, String)> {
+    let o = view.fields.cell_options?;
+    let same = o.dtx == 2 && !o.pwrc && o.radio_link_timeout == radio_link_timeout;
+    Some((same, format!("{} / {} / {}", o.dtx, u8::from(o.pwrc), o.radio_link_timeout)))
+}
+
+fn ncc_permitted(view: &View<'_>, default: u8) -> Option<(bool, String)> {
+    let permitted = view.fields.ncc_permitted?;
+    Some((permitted == default, format!("{permitted:08b}")))
+}
+
+fn own_channel_listed(view: &View<'_>) -> Option<(bool, String)> {
+    let listed = view.fields.neighbours_si2.as_deref()?;
+    let same = gsm_arfcn(view.cell.center_hz).is_some_and(|own| listed == [own]);
+    Some((same, format!("{listed:?}")))
+}
+
+fn identity(view: &View<'_>, lacs: &[u32], cells: &[u64], bsic: u16) -> Option<(bool, String)> {
+    let (lac, cell_id) = (view.lac?, view.cell_id?);
+    // The BSIC alone is one of 64 and says nothing.
+    let same = lacs.contains(&lac) && (cells.contains(&cell_id) || view.cell.id == bsic)
+        || cells.contains(&cell_id) && view.cell.id == bsic;
+    Some((same, format!("{lac} / {cell_id} / {}", view.cell.id)))
+}
+
+/// The beacon's fixed order: types 1 to 4 only, at TC 4 a third SI3 or the SI13.
+pub(super) const MINIMAL_SCHEDULE: [SiType; 8] =
+    [SiType::Si1, SiType::Si2, SiType::Si3, SiType::Si4, SiType::Si3, SiType::Si2, SiType::Si3, SiType::Si4];
+
+/// The schedule is the minimal one; `None` while parts of it that could still differ were not received.
+pub(super) fn is_minimal_schedule(fields: &GsmFields) -> Option<bool> {
+    let place = |tc: usize, si: SiType| si == MINIMAL_SCHEDULE[tc] || (tc == 4 && si == SiType::Si13);
+    let minimal = |si: &SiType| matches!(si, SiType::Si1 | SiType::Si2 | SiType::Si3 | SiType::Si4 | SiType::Si13);
+    let differs = (0..8).any(|tc| fields.schedule[tc].is_some_and(|si| !place(tc, si)));
+    if differs || !fields.si_types.iter().all(minimal) {
+        return Some(false);
+    }
+    fields.schedule.iter().all(Option::is_some).then_some(true)
+}
+
+/// The schedule in words.
+pub(super) fn schedule_in_words(fields: &GsmFields) -> String {
+    let name = |si: &Option<SiType>| match si {
+        None => "?".to_owned(),
+        Some(SiType::Si1) => "1".to_owned(),
+        Some(SiType::Si2) => "2".to_owned(),
+        Some(SiType::Si2bis) => "2bis".to_owned(),
+        Some(SiType::Si2ter) => "2ter".to_owned(),
+        Some(SiType::Si2quater) => "2quater".to_owned(),
+        Some(SiType::Si3) => "3".to_owned(),
+        Some(SiType::Si4) => "4".to_owned(),
+        Some(SiType::Si13) => "13".to_owned(),
+        Some(other) => format!("{other:?}").trim_start_matches("Si").to_lowercase(),
+    };
+    fields.schedule.iter().map(name).collect::<Vec<_>>().join(" ")
+}
+
+fn minimal_broadcast(view: &View<'_>, gprs: bool) -> Option<(bool, String)> {
+    let minimal = is_minimal_schedule(view.fields)?;
+    let rest = view.fields.si3_rest.as_ref()?;
+    let default_rest = match (gprs, view.fields.gprs) {
+        (false, None) => rest.padding_only,
+        (true, Some(gprs)) => rest.selection.is_none() && gprs.rac == Some(0),
+        _ => false,
+    };
+    let rest = if rest.padding_only { "rest octets empty" } else { "rest octets used" };
+    Some((minimal && default_rest, format!("{}, {rest}", schedule_in_words(view.fields))))
+}
+
+fn osmo_rest(view: &View<'_>) -> Option<(bool, String)> {
+    let rest = view.fields.si3_rest.as_ref()?;
+    let mscr = view.fields.control_channel?.mscr;
+    let bare = rest.selection.is_none() && rest.power_offset.is_none() && rest.gprs.is_none() && !rest.si2ter;
+    let value = format!(
+        "R99={} / 3G early classmark={} / GPRS={}",
+        u8::from(mscr),
+        u8::from(rest.early_classmark_3g),
+        u8::from(rest.gprs.is_some())
+    );
+    Some((mscr && rest.early_classmark_3g && bare, value))
+}
+
+const RACH: &str = "RACH max retrans / Tx-integer codes";
+const ACCESS: &str = "RE / barred access classes";
+const T3212: &str = "T3212 (6 min)";
+const SELECTION: &str = "RXLEV_ACCESS_MIN / CRH / MS_TXPWR_MAX_CCH / NECI codes";
+const CONTROL: &str = "CCCH_CONF / BS_AG_BLKS_RES / BS_PA_MFRMS / ATT codes";
+const OPTIONS: &str = "DTX / PWRC / RADIO_LINK_TIMEOUT codes";
+const NCC: &str = "NCC permitted";
+const NEIGHBOURS: &str = "SI2 neighbours";
+const IDENTITY: &str = "LAC / CI / BSIC";
+const BROADCAST: &str = "SI types by TC, SI3 rest octets";
+
+/// Compared one by one; of equal scores the first wins.
+const STACKS: [Stack; 3] = [
+    Stack {
+        name: "OpenBTS",
+        traits: &[
+            Trait { name: "rach", what: RACH, default: "1 / 14", test: |v| rach(v, 1, 14) },
+            Trait { name: "access", what: ACCESS, default: "RE=1 / AC=0400", test: access },
+            Trait { name: "t3212", what: T3212, default: "0", test: |v| t3212(v, 0) },
+            Trait {
+                name: "selection",
+                what: SELECTION,
+                default: "0 / 3 / 0 / 1",
+                test: |v| selection(v, &[3], Some(0)),
+            },
+            Trait { name: "control", what: CONTROL, default: "1 / 2 / 0 / 1", test: |v| control_channel(v, 2, 0) },
+            Trait { name: "options", what: OPTIONS, default: "2 / 0 / 15", test: |v| cell_options(v, 15) },
+            Trait { name: "ncc", what: NCC, default: "its own NCC only", test: |v| ncc_permitted(v, 1 << v.ncc()) },
+            Trait { name: "neighbours", what: NEIGHBOURS, default: "its own channel only", test: own_channel_listed },
+            Trait {
+                name: "broadcast",
+                what: BROADCAST,
+                default: "1 2 3 4 3 2 3 4, rest octets empty",
+                test: |v| minimal_broadcast(v, false),
+            },
+            Trait {
+                name: "identity",
+                what: IDENTITY,
+                default: "1000 / 10 / 2",
+                test: |v| identity(v, &[1000], &[10], 2),
+            },
+        ],
+    },
+    Stack {
+        name: "YateBTS",
+        traits: &[
+            Trait { name: "rach", what: RACH, default: "1 / 14", test: |v| rach(v, 1, 14) },
+            Trait { name: "access", what: ACCESS, default: "RE=1 / AC=0400", test: access },
+            Trait { name: "t3212", what: T3212, default: "4", test: |v| t3212(v, 4) },
+            Trait {
+                name: "selection",
+                what: SELECTION,
+                default: "0 / 3 / 0 / 1",
+                test: |v| selection(v, &[3], Some(0)),
+            },
+            Trait { name: "options", what: OPTIONS, default: "2 / 0 / 15", test: |v| cell_options(v, 15) },
+            Trait { name: "ncc", what: NCC, default: "its own NCC only", test: |v| ncc_permitted(v, 1 << v.ncc()) },
+            Trait { name: "neighbours", what: NEIGHBOURS, default: "its own channel only", test: own_channel_listed },
+            Trait {
+                name: "broadcast",
+                what: BROADCAST,
+                default: "1 2 3 4 13 2 3 4, GPRS with RAC 0",
+                test: |v| minimal_broadcast(v, true),
+            },
+            Trait {
+                name: "identity",
+                what: IDENTITY,
+                default: "1000 / 10 / 2",
+                test: |v| identity(v, &[1000], &[10], 2),
+            },
+        ],
+    },
+    Stack {
+        name: "osmo-bsc",
+        traits: &[
+            Trait { name: "rach", what: RACH, default: "3 / 9", test: |v| rach(v, 3, 9) },
+            Trait { name: "access", what: ACCESS, default: "RE=1 / AC=0400", test: access },
+            Trait { name: "t3212", what: T3212, default: "5", test: |v| t3212(v, 5) },
+            Trait {
+                name: "selection",
+                what: SELECTION,
+                default: "0 / 2 or 4 / any / 1",
+                test: |v| selection(v, &[2, 4], None),
+            },
+            Trait { name: "control", what: CONTROL, default: "1 / 1 / 3 / 1", test: |v| control_channel(v, 1, 3) },
+            Trait { name: "options", what: OPTIONS, default: "2 / 0 / 7", test: |v| cell_options(v, 7) },
+            Trait { name: "ncc", what: NCC, default: "all", test: |v| ncc_permitted(v, 0xff) },
+            Trait {
+                name: "rest",
+                what: "SI3 rest octets",
+                default: "R99=1 / 3G early classmark=1 / GPRS=0, no selection parameters",
+                test: osmo_rest,
+            },
+            Trait {
+                name: "identity",
+                what: IDENTITY,
+                default: "1 or 23 / 6969 or 0 / 63",
+                test: |v| identity(v, &[1, 23], &[6969, 0], 63),
+            },
+        ],
+    },
+];
+
+/// The defaults that a cell shows, `stack:default`; identity defaults are not among them, they are one cell's own.
+pub(super) fn shown(cell: CellKey, fields: &GsmFields) -> BTreeSet<String> {
+    let view = View { cell, fields, lac: None, cell_id: None };
+    let mut found = BTreeSet::new();
+    for stack in &STACKS {
+        for default in stack.traits {
+            if (default.test)(&view).is_some_and(|(same, _)| same) {
+                found.insert(format!("{}:{}", stack.name, default.name));
+            }
+        }
+    }
+    found
+}
+
+/// SI-13.
+#[derive(Debug)]
+pub(super) struct StackFingerprint;
+
+static ABOUT: About = About {
+    id: "SI-13",
+    version: 1,
+    tier: Tier::A,
+    title: "Defaults of open-source base station software",
+    description: "At least `matches_b` independent defaults of OpenBTS, YateBTS or osmo-bsc (tier B), at least `matches_a` (tier A), \
+                  network and channel not counted. A default that a licensed cell in reach shows, or without a register that `min_siblings` \
+                  other cells of the network show, does not count.",
+    source: "OpenBTS 7766ef9, YateBTS 9b289b4, osmo-bsc 1245bb6: configuration defaults as read in their sources",
+    innocent: &[
+        "a licensed private or university network built on the same software",
+        "a commercial small cell built on Osmocom",
+        "a laboratory cell that leaks out of its screened room",
+    ],
+    when_licensed: WhenLicensed::OneLess,
+};
+
+impl Rule for StackFingerprint {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn judge(&self, case: &Case<'_>) -> Judgement {
+        let Some(fields) = case.gsm else { return Judgement::Unknown };
+        let identity = case.observation.identity.as_ref();
+        let view = View {
+            cell: case.observation.cell,
+            fields,
+            lac: identity.and_then(|i| i.area),
+            cell_id: identity.and_then(|i| i.cell_id),
+        };
+        let licensed = case.register.is_some_and(|r| case.plmn.is_some_and(|p| r.covers(p.mcc())));
+        let siblings = case.siblings();
+        let usual = |name: &str| {
+            let has = |set: &BTreeSet<String>| set.contains(name);
+            let of_licensed = |p: &&super::baseline::Profile| p.cell != view.cell && has(&p.stack_defaults);
+            case.baseline.licensed().any(|p| of_licensed(&p))
+                || (!licensed && siblings.iter().filter(|p| has(&p.stack_defaults)).count() >= case.config.min_siblings)
+        };
+        let mut best: Option<(&Stack, Vec<crate::observation::Evidence>)> = None;
+        let mut received = false;
+        for stack in &STACKS {
+            let mut matches = Vec::new();
+            for default in stack.traits {
+                let Some((same, value)) = (default.test)(&view) else { continue };
+                received = true;
+                if same && !usual(&format!("{}:{}", stack.name, default.name)) {
+                    let expected = format!("not the default of {}: {}", stack.name, default.default);
+                    matches.push(evidence(default.what, value, expected));
+                }
+            }
+            if best.as_ref().is_none_or(|(_, most)| matches.len() > most.len()) {
+                best = Some((stack, matches));
+            }
+        }
+        let limits = &case.config.thresholds;
+        match best {
+            Some((stack, matches)) if matches.len() >= limits.stack_matches_b => {
+                let tier = if matches.len() >= limits.stack_matches_a { Tier::A } else { Tier::B };
+                let score = format!("{}: {} of {} defaults", stack.name, matches.len(), stack.traits.len());
+                let expected = format!("fewer than {} defaults of one stack", limits.stack_matches_b);
+                let mut all = vec![evidence("base station software", score, expected)];
+                all.extend(matches);
+                fires(tier, &[Basis::Message("SI3")], all)
+            }
+            _ if received => Judgement::Quiet,
+            _ => Judgement::Unknown,
+        }
+    }
+}
