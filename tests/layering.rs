@@ -37,13 +37,13 @@ const VOCABULARY_MAY_NAME: &[(&str, &[&str])] = &[
 /// Parts whose tests may use the test transmitters; nothing outside `#[cfg(test)]` may.
 const TESTED_WITH_SYNTH: &[&str] = &["radio", "dsp", "rat"];
 
-/// Crates that belong to some parts only (or, within a part, to one file), and why. The link to the broker, which node and hub
-/// have in common, is an edge of its own.
+/// Crates that belong to some parts only (or, within a part, to one file), and why. What the shells of node and hub
+/// have in common, the link to the broker and the word to stop, is an edge of its own.
 const OUTER_CRATES: &[(&str, &[&str], &str)] = &[
     ("anyhow", &["cli"], "inner parts have error types with values"),
     (
         "tokio",
-        &["sensor", "hub", "cli", "config/link.rs"],
+        &["sensor", "hub", "cli", "config.rs", "config/link.rs"],
         "async only at the edge; signal processing and rules run on plain threads",
     ),
     ("rusqlite", &["sensor", "hub"], "only the spool and the store keep things"),
