@@ -1,12 +1,86 @@
 //! `daen hub`.
 
-use anyhow::bail;
+use super::service::{start_log, stop_on_signal};
+use anyhow::Context;
+use daen::config::hub::Config;
+use daen::hub;
+use daen::hub::provision::{self, NodePlan, Plan};
+use daen::observation::NodeId;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 /// Options of `daen hub`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(group(clap::ArgGroup::new("what").required(true).args(["config", "init"])))]
+pub struct Args {
+    /// The hub's configuration (TOML); `--init` makes one, systemd/hub.example.toml explains every key.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Check the configuration and the keys that it names, and start nothing.
+    #[arg(long, requires = "config")]
+    check: bool,
+    /// Make a new site in this folder instead: certificates, keys and configurations of a hub and its nodes.
+    #[arg(long, value_name = "DIR")]
+    init: Option<PathBuf>,
+    /// With --init: names of the nodes.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "pole-1", conflicts_with = "config")]
+    nodes: Vec<NodeId>,
+    /// With --init: the host name or address under which nodes reach the hub.
+    #[arg(long, value_name = "HOST", default_value = "localhost", conflicts_with = "config")]
+    host: String,
+    /// With --init: where the hub's broker listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8883", conflicts_with = "config")]
+    listen: SocketAddr,
+    /// With --init: where the hub's pages are.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", conflicts_with = "config")]
+    web: SocketAddr,
+}
 
 /// Runs the subcommand.
-pub fn run(_args: Args) -> anyhow::Result<()> {
-    bail!("hub is being built");
+pub fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(folder) = &args.init {
+        return init(folder, &args);
+    }
+    let path = args.config.as_deref().context("--config FILE is missing")?;
+    start_log();
+    let config = Config::load(path).with_context(|| path.display().to_string())?;
+    if args.check {
+        println!("{}: hub {} with {} nodes is ready to run", path.display(), config.hub, config.nodes.len());
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let stop = stop_on_signal()?;
+        Ok(hub::run(config, stop).await?)
+    })
+}
+
+fn init(folder: &Path, args: &Args) -> anyhow::Result<()> {
+    // Until a receiver is attached, a new node listens to a synthetic stretch of border.
+    let node = |(index, name): (usize, &NodeId)| NodePlan {
+        name: name.clone(),
+        tables: format!(
+            "# Where samples come from; name your recordings here (see sensor.example.toml).\n\
+             [source]\nkind = \"scene\"\nname = \"aranyaprathet\"\nnode = {}\n",
+            index % 4
+        ),
+    };
+    let plan = Plan {
+        hub: "hub".parse()?,
+        host: args.host.clone(),
+        listen: args.listen,
+        web: args.web,
+        nodes: args.nodes.iter().enumerate().map(node).collect(),
+    };
+    let made = provision::make(folder, &plan)?;
+    println!("A hub and {} nodes are ready. Start them with:\n", made.nodes.len());
+    println!("  daen hub --config {}", made.hub.display());
+    for node in &made.nodes {
+        println!("  daen sensor --config {}", node.display());
+    }
+    println!(
+        "\nCopy a node's folder to that node, and to nobody else. Keep {} off line.",
+        folder.join("authority").display()
+    );
+    Ok(())
 }

@@ -10,6 +10,8 @@ mod hub;
 mod replay;
 #[cfg(feature = "sensor")]
 mod sensor;
+#[cfg(any(feature = "sensor", feature = "hub"))]
+mod service;
 #[cfg(feature = "sensor")]
 mod synth;
 

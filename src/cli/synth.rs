@@ -92,8 +92,8 @@ struct GsmArgs {
     /// Frame number at the first sample.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..i64::from(HYPERFRAME)))]
     frame_number: u32,
-    /// Format of the samples.
-    #[arg(long, value_enum, default_value = "cf32_le")]
+    /// Format of the samples: cf32_le, ci16_le or ci8.
+    #[arg(long, default_value = "cf32_le")]
     format: Format,
     /// Seed of the noise.
     #[arg(long, default_value_t = 1)]
@@ -114,8 +114,8 @@ struct SceneArgs {
     /// Folder to write into; it is made if absent.
     #[arg(long)]
     out: PathBuf,
-    /// Format of the samples.
-    #[arg(long, value_enum, default_value = "ci16_le")]
+    /// Format of the samples: cf32_le, ci16_le or ci8.
+    #[arg(long, default_value = "ci16_le")]
     format: Format,
     /// What all that is random follows from.
     #[arg(long, default_value_t = 1)]

@@ -130,6 +130,12 @@ impl Engine {
         }
     }
 
+    /// The register holds this cell as it is heard: its observations are worth the least when a node's spool overflows.
+    pub fn is_licensed(&self, observation: &Observation) -> bool {
+        let standing = self.register.as_ref().map(|register| register.standing(observation));
+        matches!(standing, Some(Standing::Licensed(_)))
+    }
+
     /// What this node has learned, as JSON; for `--state` and for a restart.
     pub fn export_state(&self) -> String {
         self.baseline.export()

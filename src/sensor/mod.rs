@@ -1,3 +1,19 @@
-//! The node's shell.
+//! The node's shell: a source, the receivers and rules behind it, and the way to the hub.
+//!
+//! ```text
+//! source thread -> ring of blocks -> receiver thread -> bounded channel -> spooler thread -> spool -> publisher (async)
+//!                                    receive, observe, judge                batch, seal       SQLite   MQTT
+//! ```
+//!
+//! Back-pressure: a spool that does not take items (full disk) blocks the spooler, then the receiver, then the ring. A recording or a
+//! scene waits; a live source drops blocks and the observations say how many samples were lost. Nothing is dropped silently.
 
+pub mod cadence;
+pub mod health;
 pub mod observe;
+pub mod pipeline;
+pub mod publish;
+pub mod receive;
+pub mod source;
+pub mod spool;
+pub mod spooler;

@@ -1,7 +1,7 @@
 //! Test transmitters, channels and border scenes, with the truth. To memory and files only: nothing here reaches a radio.
 //!
 //! [`gsm`] makes the signal of one beacon, [`si`] the messages it broadcasts, [`channel`] what happens on the way,
-//! [`scene`] a stretch of border with several nodes and transmitters, [`write`] recordings on disk.
+//! [`scene`] a stretch of border with several nodes and transmitters, [`mod@write`] recordings on disk.
 
 pub mod channel;
 pub mod gsm;

@@ -5,21 +5,29 @@ use super::gsm::beacon::Beacon;
 use crate::radio::source::{Event, IqBlock, IqSource, SourceError, StreamInfo};
 use crate::units::SampleIndex;
 use num_complex::Complex32;
-use std::ops::Range;
 
-/// A beacon and the samples during which it is on air.
+/// A stretch of a stream during which a beacon is on air.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnAir {
+    /// The first sample.
+    pub from: SampleIndex,
+    /// The first sample after it; `None`: to the end of the stream.
+    pub to: Option<SampleIndex>,
+}
+
+/// A beacon and when it is on air; outside it is silent at once.
 #[derive(Clone, Debug)]
 pub struct Transmission {
     /// The beacon.
     pub beacon: Beacon,
-    /// When it is on, in samples of the stream; outside it is silent at once. Anything always on: `0..u64::MAX`.
-    pub on: Vec<Range<u64>>,
+    /// Stretches that do not overlap.
+    pub on: Vec<OnAir>,
 }
 
 impl Transmission {
     /// A beacon that is always on.
     pub fn constant(beacon: Beacon) -> Transmission {
-        Transmission { beacon, on: vec![0..u64::MAX] }
+        Transmission { beacon, on: vec![OnAir { from: SampleIndex(0), to: None }] }
     }
 }
 
@@ -52,7 +60,7 @@ impl SynthSource {
         let end = first.0.saturating_add(out.len() as u64);
         for transmission in &mut self.transmissions {
             for on in &transmission.on {
-                let (from, to) = (on.start.max(first.0), on.end.min(end));
+                let (from, to) = (on.from.0.max(first.0), on.to.map_or(end, |to| to.0.min(end)));
                 if from < to {
                     let within = (from - first.0) as usize..(to - first.0) as usize;
                     transmission.beacon.add_to(SampleIndex(from), &mut out[within]);

@@ -11,18 +11,16 @@ use sha2::{Digest, Sha512};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// A format of samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// 32-bit floats, full scale 1.0.
-    #[value(name = "cf32_le")]
     Cf32Le,
     /// 16-bit integers, full scale 32768.
-    #[value(name = "ci16_le")]
     Ci16Le,
     /// 8-bit integers, full scale 128.
-    #[value(name = "ci8")]
     Ci8,
 }
 
@@ -44,6 +42,22 @@ impl Format {
             Format::Ci16Le => octets.extend(((value * 32768.0).round() as i16).to_le_bytes()),
             Format::Ci8 => octets.extend(((value * 128.0).round() as i8).to_le_bytes()),
         }
+    }
+}
+
+/// A text that names no [`Format`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{text}\" is not a format that daen writes: use cf32_le, ci16_le or ci8")]
+pub struct FormatError {
+    /// The text as given.
+    pub text: String,
+}
+
+impl FromStr for Format {
+    type Err = FormatError;
+    fn from_str(text: &str) -> Result<Format, FormatError> {
+        let all = [Format::Cf32Le, Format::Ci16Le, Format::Ci8];
+        all.into_iter().find(|format| format.as_str() == text).ok_or_else(|| FormatError { text: text.to_owned() })
     }
 }
 

@@ -8,7 +8,9 @@
 //! ## References
 //! - 3GPP TS 45.002 Release 17, clauses 5.2.4, 5.2.5 and 7 (table 3)
 
-use super::burst::{BURST_BITS, CUT, Cutter, ETS_START, FCCH_TONE, FRAME_SYMBOLS, History, PEAK, SYMBOL_RATE, sch_training};
+use super::burst::{
+    BURST_BITS, CUT, Cutter, ETS_START, FCCH_TONE, FRAME_SYMBOLS, History, PEAK, SYMBOL_RATE, sch_training,
+};
 use super::coding::{SchDecoder, SchInfo, encode_sch};
 use super::equalizer::{Equalizer, Estimate, Training};
 use super::pulse::Pulse;
@@ -26,6 +28,8 @@ const MAX_OFFSET: Hz = Hz(42e3);
 const TONE_SHARE: f32 = 0.27;
 /// Share of the power that the fitted tone of 146 symbols must hold.
 const FIT_SHARE: f64 = 0.22;
+/// Share from which a tone of 146 symbols is an FCCH beyond doubt, even where no SCH can be read: 0 dB in 200 kHz.
+const CLEAR_TONE: f64 = 0.4;
 /// Share of the power that the training must explain in one hypothesis of [`Acquirer::find_sch`]: noise alone reaches it in
 /// fewer than 1 of 10^7 hypotheses, `(1 - x)^63`.
 const TRAINING_SHARE: f32 = 0.26;
@@ -56,6 +60,8 @@ struct Tone {
     start: f64,
     /// Received carrier minus the centre of the narrow stream.
     offset: Hz,
+    /// Share of the power that it holds.
+    share: f64,
 }
 
 /// Scratch and tables for acquisition, shared by the channels of a receiver.
@@ -66,6 +72,8 @@ pub struct Acquirer {
     wide_fft: Arc<dyn Fft<f32>>,
     buffer: Vec<Complex32>,
     scratch: Vec<Complex32>,
+    /// Running sums of samples and powers while a tone is fitted.
+    sums: Vec<(Complex64, f64)>,
     training: Training,
     pulse: Pulse,
     decoder: SchDecoder,
@@ -83,12 +91,18 @@ pub struct Search {
     next: u64,
     /// The last windows: share, and bin relative to the window's FFT.
     recent: [(f32, f32); 6],
+    tone: Option<Hz>,
 }
 
 impl Search {
+    /// Carrier offset from the centre of the narrow stream of the last FCCH seen beyond doubt, whether or not its SCH could be read.
+    pub fn tone(&self) -> Option<Hz> {
+        self.tone
+    }
+
     /// A search that begins at sample `from`.
     pub fn new(from: u64) -> Search {
-        Search { next: from, recent: [(0.0, 0.0); 6] }
+        Search { next: from, recent: [(0.0, 0.0); 6], tone: None }
     }
 }
 
@@ -111,6 +125,7 @@ impl Acquirer {
             wide_fft,
             buffer: vec![Complex32::default(); window.max(TRAINING_FFT)],
             scratch: vec![Complex32::default(); scratch],
+            sums: Vec::with_capacity((2.0 * 150.0 * rate.0 / SYMBOL_RATE) as usize),
             training: sch_training(),
             pulse,
             decoder: SchDecoder::new(),
@@ -150,6 +165,11 @@ impl Acquirer {
             if is_peak && !steady {
                 let centre = from as f64;
                 let found = self.fit_tone(history, centre, f64::from(peak.1) * self.rate / self.window as f64);
+                if let Some(tone) = &found
+                    && tone.share >= CLEAR_TONE
+                {
+                    search.tone = Some(tone.offset);
+                }
                 if let Some(tone) = found
                     && let Some(acquisition) = self.read_sch(history, tone, cutter, equalizer)
                 {
@@ -186,7 +206,7 @@ impl Acquirer {
     }
 
     /// Fits a tone of 146 symbols around the window that begins at `window_start - window/2`, near `hz` from the centre.
-    fn fit_tone(&self, history: &History, window_start: f64, hz: f64) -> Option<Tone> {
+    fn fit_tone(&mut self, history: &History, window_start: f64, hz: f64) -> Option<Tone> {
         let step = self.step();
         let length = (146.0 * step) as usize;
         let middle = window_start as i64;
@@ -198,7 +218,7 @@ impl Acquirer {
         }
         let mut hz = hz;
         let mut best = (0usize, 0f64);
-        let mut sums: Vec<(Complex64, f64)> = Vec::with_capacity(samples.len() + 1);
+        let sums = &mut self.sums;
         for _ in 0..3 {
             sums.clear();
             sums.push((Complex64::default(), 0.0));
@@ -225,6 +245,7 @@ impl Acquirer {
         (best.1 >= FIT_SHARE && offset.0.abs() <= MAX_OFFSET.0).then_some(Tone {
             start: from as f64 + best.0 as f64 - step,
             offset,
+            share: best.1,
         })
     }
 
@@ -299,7 +320,8 @@ impl Acquirer {
         let part = |from: usize, to: usize| -> Complex32 {
             (from..to)
                 .map(|n| {
-                    let model: Complex32 = (0..estimate.channel.len()).map(|k| estimate.channel[k] * signs[n - k]).sum();
+                    let model: Complex32 =
+                        (0..estimate.channel.len()).map(|k| estimate.channel[k] * signs[n - k]).sum();
                     cut[ETS_START + n] * model.conj()
                 })
                 .sum()

@@ -361,7 +361,7 @@ impl Beacon {
             return false;
         }
         let coded = encode_sch(self.bsic, self.number(frame));
-        let mut signs = vec![1f32; BURST_BITS];
+        let mut signs = [1f32; BURST_BITS];
         for (n, sign) in signs.iter_mut().enumerate().take(145).skip(3) {
             let bit = match n {
                 3..42 => coded[n - 3],
@@ -370,7 +370,7 @@ impl Beacon {
             };
             *sign = 1.0 - 2.0 * f32::from(bit);
         }
-        let known = Training::from_signs(0, signs);
+        let known = Training::from_signs(0, &signs);
         let best = (0..=2 * SLACK as isize)
             .filter_map(|shift| Some((shift, known.estimate(&cut, shift)?)))
             .max_by(|a, b| a.1.explained.total_cmp(&b.1.explained));

@@ -134,8 +134,11 @@ impl Cutter {
                     // Tap t weighs the sample at floor(time) + t + 1 - span/2.
                     let x = t as f64 + 1.0 - span as f64 / 2.0 - shift;
                     let edge = 2.0 * x / (span as f64);
-                    let window =
-                        if edge.abs() < 1.0 { bessel_i0(beta * (1.0 - edge * edge).sqrt()) / bessel_i0(beta) } else { 0.0 };
+                    let window = if edge.abs() < 1.0 {
+                        bessel_i0(beta * (1.0 - edge * edge).sqrt()) / bessel_i0(beta)
+                    } else {
+                        0.0
+                    };
                     let turn = 2.0 * half.0 / rate.0;
                     let sinc = if x.abs() < 1e-9 { turn } else { (PI * turn * x).sin() / (PI * x) };
                     sinc * window

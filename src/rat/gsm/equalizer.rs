@@ -3,6 +3,7 @@
 //! A GMSK burst sampled once a symbol, its quarter turn a symbol taken out, is a sum of antipodal bits over a short channel:
 //! `r[n] = sum_k h[k] b[n-k] + noise`, `b = +1` for bit 0 (first pulse of Laurent's decomposition; what it leaves out is 23 dB down).
 
+use super::burst::BURST_BITS;
 use multiversion::multiversion;
 use num_complex::Complex32;
 
@@ -18,11 +19,12 @@ const NEVER: f32 = -1e9;
 pub type Channel = [Complex32; TAPS];
 
 /// Known bits of a burst, ready for least-squares estimates.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Training {
     start: usize,
-    /// +1 for bit 0, -1 for bit 1.
-    signs: Vec<f32>,
+    length: usize,
+    /// +1 for bit 0, -1 for bit 1; `length` of them.
+    signs: [f32; BURST_BITS],
     /// Inverse of the normal matrix.
     inverse: [[f32; TAPS]; TAPS],
 }
@@ -44,15 +46,20 @@ impl Training {
     /// # Panics
     /// If the sequence is too short or too regular to tell `TAPS` taps apart.
     pub fn new(start: usize, bits: &[u8]) -> Training {
-        let signs = bits.iter().map(|&bit| if bit == b'0' { 1.0 } else { -1.0 }).collect();
-        Training::from_signs(start, signs)
+        let mut signs = [0.0; BURST_BITS];
+        for (sign, &bit) in signs.iter_mut().zip(bits) {
+            *sign = if bit == b'0' { 1.0 } else { -1.0 };
+        }
+        Training::from_signs(start, &signs[..bits.len()])
     }
 
     /// From signs, +1 for bit 0.
     ///
     /// # Panics
-    /// As [`Training::new`].
-    pub fn from_signs(start: usize, signs: Vec<f32>) -> Training {
+    /// As [`Training::new`], and if there are more signs than a burst has bits.
+    pub fn from_signs(start: usize, signs: &[f32]) -> Training {
+        let mut kept = [0.0; BURST_BITS];
+        kept[..signs.len()].copy_from_slice(signs);
         let mut normal = [[0f64; TAPS]; TAPS];
         for n in TAPS - 1..signs.len() {
             for (i, row) in normal.iter_mut().enumerate() {
@@ -62,7 +69,7 @@ impl Training {
             }
         }
         let inverse = invert(normal).expect("a training sequence has an invertible normal matrix");
-        Training { start, signs, inverse: inverse.map(|row| row.map(|x| x as f32)) }
+        Training { start, length: signs.len(), signs: kept, inverse: inverse.map(|row| row.map(|x| x as f32)) }
     }
 
     /// First position of the training in the burst.
@@ -72,24 +79,24 @@ impl Training {
 
     /// The signs, +1 for bit 0.
     pub fn signs(&self) -> &[f32] {
-        &self.signs
+        &self.signs[..self.length]
     }
 
     /// Least-squares channel of a cut burst whose training stands `shift` samples later than its place. `None` where that leaves the cut.
     pub fn estimate(&self, cut: &[Complex32], shift: isize) -> Option<Estimate> {
         let first = (self.start as isize + shift).try_into().ok()?;
-        let window: &[Complex32] = cut.get(first..first + self.signs.len())?;
+        let window: &[Complex32] = cut.get(first..first + self.length)?;
+        let signs = self.signs();
         let mut right = [Complex32::default(); TAPS];
-        for n in TAPS - 1..self.signs.len() {
+        for n in TAPS - 1..self.length {
             for (k, right) in right.iter_mut().enumerate() {
-                *right += window[n] * self.signs[n - k];
+                *right += window[n] * signs[n - k];
             }
         }
-        let channel: Channel =
-            std::array::from_fn(|i| (0..TAPS).map(|j| right[j] * self.inverse[i][j]).sum());
+        let channel: Channel = std::array::from_fn(|i| (0..TAPS).map(|j| right[j] * self.inverse[i][j]).sum());
         let residual = self.residual(window, &channel);
         let power: f32 = window[TAPS - 1..].iter().map(|r| r.norm_sqr()).sum();
-        let equations = (self.signs.len() + 1 - TAPS) as f32;
+        let equations = (self.length + 1 - TAPS) as f32;
         Some(Estimate {
             channel,
             noise: residual / (equations - TAPS as f32),
@@ -99,17 +106,18 @@ impl Training {
 
     /// The one complex factor that fits `shape` to the cut burst best, with its residual.
     pub fn fit(&self, cut: &[Complex32], shape: &Channel) -> Option<Estimate> {
-        let window = cut.get(self.start..self.start + self.signs.len())?;
+        let window = cut.get(self.start..self.start + self.length)?;
+        let signs = self.signs();
         let (mut cross, mut energy, mut power) = (Complex32::default(), 0f32, 0f32);
-        for n in TAPS - 1..self.signs.len() {
-            let model: Complex32 = (0..TAPS).map(|k| shape[k] * self.signs[n - k]).sum();
+        for n in TAPS - 1..self.length {
+            let model: Complex32 = (0..TAPS).map(|k| shape[k] * signs[n - k]).sum();
             cross += window[n] * model.conj();
             energy += model.norm_sqr();
             power += window[n].norm_sqr();
         }
         let factor = cross / energy.max(f32::MIN_POSITIVE);
         let residual = (power - cross.norm_sqr() / energy.max(f32::MIN_POSITIVE)).max(0.0);
-        let equations = (self.signs.len() + 1 - TAPS) as f32;
+        let equations = (self.length + 1 - TAPS) as f32;
         Some(Estimate {
             channel: shape.map(|tap| tap * factor),
             noise: residual / (equations - 1.0),
@@ -118,9 +126,10 @@ impl Training {
     }
 
     fn residual(&self, window: &[Complex32], channel: &Channel) -> f32 {
-        (TAPS - 1..self.signs.len())
+        let signs = self.signs();
+        (TAPS - 1..self.length)
             .map(|n| {
-                let model: Complex32 = (0..TAPS).map(|k| channel[k] * self.signs[n - k]).sum();
+                let model: Complex32 = (0..TAPS).map(|k| channel[k] * signs[n - k]).sum();
                 (window[n] - model).norm_sqr()
             })
             .sum()
@@ -129,7 +138,8 @@ impl Training {
 
 /// Inverse of a symmetric positive matrix by Gauss-Jordan elimination; `None` where it is singular.
 fn invert(mut a: [[f64; TAPS]; TAPS]) -> Option<[[f64; TAPS]; TAPS]> {
-    let mut inverse: [[f64; TAPS]; TAPS] = std::array::from_fn(|i| std::array::from_fn(|j| f64::from(u8::from(i == j))));
+    let mut inverse: [[f64; TAPS]; TAPS] =
+        std::array::from_fn(|i| std::array::from_fn(|j| f64::from(u8::from(i == j))));
     for pivot in 0..TAPS {
         let scale = a[pivot][pivot];
         if scale.abs() < 1e-9 {
@@ -289,7 +299,11 @@ mod tests {
             }
         }
         let cut = (0..152)
-            .map(|n| (0..TAPS).map(|k| if n >= k && n - k < 148 { channel[k] * bits[n - k] } else { Complex32::default() }).sum())
+            .map(|n| {
+                (0..TAPS)
+                    .map(|k| if n >= k && n - k < 148 { channel[k] * bits[n - k] } else { Complex32::default() })
+                    .sum()
+            })
             .collect();
         (bits, cut)
     }
@@ -312,7 +326,10 @@ mod tests {
             let mut llr = [0f32; 58];
             for (first, last) in [(3, 60), (87, 144)] {
                 Equalizer::default().decide(&cut, &known, (first, last), &estimate, &mut llr);
-                assert!(llr.iter().zip(&bits[first..=last]).all(|(llr, bit)| llr * bit > 0.0), "seed {seed}, from {first}");
+                assert!(
+                    llr.iter().zip(&bits[first..=last]).all(|(llr, bit)| llr * bit > 0.0),
+                    "seed {seed}, from {first}"
+                );
             }
         }
     }

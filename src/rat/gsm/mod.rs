@@ -75,6 +75,15 @@ impl Default for Options {
     }
 }
 
+/// A beacon of which nothing but its tone was received: no synchronisation burst, so no identity.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unread {
+    /// Nominal carrier, hertz.
+    pub center_hz: u64,
+    /// Received minus nominal.
+    pub error: Hz,
+}
+
 /// One carrier of the raster.
 #[derive(Debug)]
 struct Channel {
@@ -86,6 +95,8 @@ struct Channel {
     /// The narrow stream is being made.
     active: bool,
     search: Search,
+    /// Carrier offset from the centre of the narrow stream of an FCCH seen beyond doubt.
+    tone: Option<Hz>,
     /// Narrow samples: when the last search began, until when it is on, and when the next one begins.
     search_begun: u64,
     search_until: u64,
@@ -106,6 +117,7 @@ pub struct Receiver {
     channels: Vec<Channel>,
     past: Vec<(usize, Beacon)>,
     evicted: u64,
+    unread: Vec<Unread>,
     hop: Vec<Complex32>,
     hops: u64,
     next_report: u64,
@@ -135,6 +147,7 @@ impl Receiver {
                     history: History::new(keep, SampleIndex(0)),
                     active: true,
                     search: Search::new(0),
+                    tone: None,
                     search_begun: 0,
                     search_until: first_search,
                     // Later searches take turns.
@@ -155,6 +168,7 @@ impl Receiver {
             channels,
             past: Vec::new(),
             evicted: 0,
+            unread: Vec::new(),
             hops: 0,
         }
     }
@@ -184,10 +198,27 @@ impl Receiver {
         for (index, channel) in self.channels.iter_mut().enumerate() {
             cells.extend(channel.beacons.drain(..).map(|beacon| (index, beacon)));
         }
-        let mut last: Vec<CellReport> =
-            cells.iter().filter(|(_, beacon)| beacon.confirmed()).map(|(index, beacon)| self.report(*index, beacon)).collect();
+        let mut last: Vec<CellReport> = cells
+            .iter()
+            .filter(|(_, beacon)| beacon.confirmed())
+            .map(|(index, beacon)| self.report(*index, beacon))
+            .collect();
         last.sort_by_key(|report| (report.key, report.first));
+        self.unread = self
+            .channels
+            .iter()
+            .filter(|channel| last.iter().all(|report| report.key.center_hz != channel.center_hz))
+            .filter_map(|channel| {
+                let error = channel.tone? - channel.residual;
+                Some(Unread { center_hz: channel.center_hz, error })
+            })
+            .collect();
         reports.append(&mut last);
+    }
+
+    /// Carriers on which an FCCH was heard and no cell could be read; complete once the stream is finished.
+    pub fn unread(&self) -> &[Unread] {
+        &self.unread
     }
 
     /// Cells that were forgotten because too many had been heard.
@@ -244,8 +275,9 @@ impl Receiver {
     /// Looks for new beacons on one channel.
     fn search(&mut self, index: usize, last: bool) {
         let channel = &mut self.channels[index];
-        let short = last && channel.beacons.is_empty() && self.hops * (self.bank.hop_len() as u64)
-            < (SHORT.as_secs_f64() * self.narrow_rate) as u64;
+        let short = last
+            && channel.beacons.is_empty()
+            && self.hops * (self.bank.hop_len() as u64) < (SHORT.as_secs_f64() * self.narrow_rate) as u64;
         let mut found = Vec::new();
         while let Some(acquisition) = self.acquirer.next_beacon(
             &channel.history,
@@ -256,6 +288,7 @@ impl Receiver {
         ) {
             found.push(acquisition);
         }
+        channel.tone = channel.search.tone().or(channel.tone);
         if short && found.is_empty() {
             found = self.acquirer.find_sch(&channel.history, 2, &mut self.shop.cutter, &mut self.shop.equalizer);
         }

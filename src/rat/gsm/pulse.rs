@@ -117,9 +117,8 @@ mod tests {
     fn a_delay_comes_back() {
         let pulse = Pulse::new(&[(0.0, 1.0)]);
         for delay in [-0.9, -0.31, 0.0, 0.2, 0.77, 1.4] {
-            let channel: Channel = std::array::from_fn(|k| {
-                Complex32::from_polar(main_pulse(k as f64 - PEAK as f64 - delay) as f32, 1.1)
-            });
+            let channel: Channel =
+                std::array::from_fn(|k| Complex32::from_polar(main_pulse(k as f64 - PEAK as f64 - delay) as f32, 1.1));
             assert!((pulse.delay(&channel) - delay).abs() < 2e-3, "{delay}: {}", pulse.delay(&channel));
         }
     }

@@ -118,8 +118,7 @@ const CELLS: [Row; 5] = [
     },
 ];
 
-/// Name, latitude, longitude and height of the antenna's site above the ellipsoid (the land lies about 45 m above sea, the
-/// geoid 31 m below the ellipsoid).
+/// Name, latitude and longitude of the nodes, which stand neither in a line nor all to one side of the crossing.
 const NODES: [(&str, f64, f64); 4] = [
     ("aran-market", 13.6905, 102.5010),
     ("rong-kluea", 13.6680, 102.5430),
@@ -127,6 +126,7 @@ const NODES: [(&str, f64, f64); 4] = [
     ("aran-north", 13.7280, 102.5480),
 ];
 
+/// The land's height above the ellipsoid, metres: about 45 m above the sea, the geoid lying some 31 m below the ellipsoid here.
 const GROUND_M: f64 = 14.0;
 
 fn plmn((mcc, mnc): (u16, u16)) -> Plmn {
@@ -177,7 +177,8 @@ impl Scene {
                 bsic: row.bsic,
                 cell: preset::licensed(plmn(row.plmn), row.lac, row.ci, row.arfcn, ncc, row.neighbours, row.eutran),
                 lac_cycle: None,
-                on: vec![(Nanos(0), None)],
+                // Since long before the scene.
+                on: vec![(Nanos::from_secs(-3600), None)],
                 // Within the 50 ppb of TS 45.010 clause 5.1.
                 clock_error: Ppb(random.random_range(-30.0f64..30.0).round()),
                 frame_number,

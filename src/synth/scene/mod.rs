@@ -16,11 +16,11 @@ use super::gsm::beacon::{Beacon, BeaconConfig, BeaconError, Program};
 use super::gsm::broadcast::Broadcast;
 use super::gsm::{HYPERFRAME, Picos};
 use super::si::{CellParameters, SiError};
-use super::source::{SynthSource, Transmission};
+use super::source::{OnAir, SynthSource, Transmission};
 use crate::cell::gsm_downlink;
 use crate::observation::{NodeId, Position};
 use crate::radio::source::StreamInfo;
-use crate::units::{Db, Dbfs, Dbm, Hz, Nanos, Ppb, Timestamp};
+use crate::units::{Db, Dbfs, Dbm, Hz, Nanos, Ppb, SampleIndex, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -105,7 +105,7 @@ pub struct Transmitter {
 pub struct LacCycle {
     /// Codes, in order; begins again after the last.
     pub lacs: Vec<u16>,
-    /// How many TDMA frames each stays; 13/60 of a thousand frames are one second.
+    /// How many TDMA frames each stays; 650 frames are three seconds.
     pub frames: u32,
 }
 
@@ -265,9 +265,9 @@ impl Scene {
         // True time after the scene's start to samples of this node's clock.
         let sample = |at: Nanos| {
             let since = at.as_secs_f64() + delay.as_secs_f64() - node.start_offset.as_secs_f64();
-            (since * self.sample_rate.0 * (1.0 + node.clock_error.0 * 1e-9)).ceil().max(0.0) as u64
+            SampleIndex((since * self.sample_rate.0 * (1.0 + node.clock_error.0 * 1e-9)).ceil().max(0.0) as u64)
         };
-        let on = transmitter.on.iter().map(|&(from, to)| sample(from)..to.map_or(u64::MAX, sample)).collect();
+        let on = transmitter.on.iter().map(|&(from, to)| OnAir { from: sample(from), to: to.map(sample) }).collect();
         Ok(Transmission { beacon, on })
     }
 }

@@ -1,0 +1,410 @@
+//! Puts a node together and takes it apart in order: source, receiver, spooler, publisher, health.
+
+use super::cadence::Cadence;
+use super::health::{Figures, Sampler, SourceState};
+use super::publish::{self, Status};
+use super::receive::{self, Station};
+use super::spool::{self, Class, Spool, SpoolError, new_boot};
+use super::{source, spooler};
+use crate::cell::{CellKey, Rat};
+use crate::config::sensor::{Config, Source};
+use crate::config::{stopped, wall_clock};
+use crate::observation::{CarrierError, Clock, ClockSource, Item, Level, Observation, ReceiverState};
+use crate::radio::ring::{WhenFull, ring};
+use crate::radio::source::SourceError;
+use crate::rules::{self, Engine, Format, Register, RegisterError, StateError};
+use crate::units::{Db, Dbfs, Hz, Ppb, Timestamp};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+/// Samples in a block: 33 ms at 2 Msps, short enough for a quick stop, long enough that handing it over costs nothing.
+const BLOCK: usize = 1 << 16;
+/// Blocks in the ring: half a second at 2 Msps, 8 MB.
+const BLOCKS: usize = 16;
+/// Items between receiver and spooler; a full channel makes the receiver wait.
+const ITEMS: usize = 4096;
+/// How often what the rules have learned is written. Chosen: a power cut costs at most an hour of baseline.
+const KEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How often the state behind the health report is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// Between two health reports of which the second tells of a change.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// Why a node cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The source.
+    #[error("source: {0}")]
+    Source(#[from] SourceError),
+    /// The rules file.
+    #[error("rules.file: {0}")]
+    Rules(#[from] rules::ConfigError),
+    /// The register cannot be opened.
+    #[error("rules.register: {path}: {source}")]
+    RegisterFile {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The register holds nothing of use.
+    #[error("rules.register: {path}: {source}")]
+    Register {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: RegisterError,
+    },
+    /// What the rules had learned cannot be read.
+    #[error("{path}: {source}")]
+    Learned {
+        /// The file.
+        path: PathBuf,
+        /// Why, with the remedy.
+        source: StateError,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+    /// A stage panicked.
+    #[error("the {stage} ended unexpectedly; restart the node, nothing of the spool is lost")]
+    Stage {
+        /// Which.
+        stage: &'static str,
+    },
+}
+
+/// How long a node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Until it is stopped, whatever happens to the source.
+    Stopped,
+    /// Until the source has ended and the hub has acknowledged everything, or it is stopped.
+    Sent,
+}
+
+/// The rules with the register and what they learned in earlier runs.
+fn engine(config: &Config, learned: &Path) -> Result<Engine, PipelineError> {
+    let settings = match &config.rules {
+        Some(path) => rules::Config::load(path)?,
+        None => rules::Config::default(),
+    };
+    let register = match &config.register {
+        None => None,
+        Some(path) => {
+            let file = std::fs::File::open(path)
+                .map_err(|source| PipelineError::RegisterFile { path: path.clone(), source })?;
+            let (register, report) = Register::load(file, Format::Detect)
+                .map_err(|source| PipelineError::Register { path: path.clone(), source })?;
+            info!(register = %path.display(), cells = register.len(), "{report:?}");
+            Some(register)
+        }
+    };
+    let mut engine = Engine::new(settings, register);
+    if let Ok(json) = std::fs::read_to_string(learned) {
+        let error = |source| PipelineError::Learned { path: learned.to_owned(), source };
+        engine.import_state(&json).map_err(error)?;
+    }
+    Ok(engine)
+}
+
+/// Checks everything that a start would check, and starts nothing.
+///
+/// # Errors
+/// [`PipelineError`].
+pub fn check(config: &Config) -> Result<(), PipelineError> {
+    engine(config, &config.state_dir.join("learned.json"))?;
+    source::open(&config.source, Timestamp(0))?;
+    Ok(())
+}
+
+/// Writes beside the file and renames, so that a power cut leaves the old one or the new one.
+fn keep(engine: &Engine, path: &Path) {
+    let beside = path.with_extension("new");
+    let written = std::fs::write(&beside, engine.export_state()).and_then(|()| std::fs::rename(&beside, path));
+    if let Err(error) = written {
+        warn!(path = %path.display(), %error, "what the rules have learned cannot be written");
+    }
+}
+
+/// What the threads share.
+#[derive(Default)]
+struct Shared {
+    received: receive::Counters,
+    spooled: spooler::Counters,
+    source: Mutex<SourceState>,
+    /// Receiver and generators end.
+    stop: AtomicBool,
+    /// The spooler no longer waits for a disk that takes nothing.
+    give_up: AtomicBool,
+}
+
+impl Shared {
+    fn source(&self) -> SourceState {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    fn set_source(&self, state: SourceState) {
+        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+}
+
+type Thread = std::thread::JoinHandle<()>;
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<Thread, PipelineError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(PipelineError::Thread)
+}
+
+async fn join(thread: Thread, stage: &'static str) -> Result<(), PipelineError> {
+    let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+    if matches!(joined, Ok(Ok(()))) { Ok(()) } else { Err(PipelineError::Stage { stage }) }
+}
+
+/// Runs a node until `until` or `stop`, and then ends every stage in its order: what was received is spooled, and what the hub
+/// takes within a moment is sent.
+///
+/// # Errors
+/// [`PipelineError`]. A source that fails while the node runs is a matter of its health, not an error, unless the node runs only
+/// [`Until::Sent`].
+pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) -> Result<(), PipelineError> {
+    let started = wall_clock();
+    let options = spool::Options {
+        node: config.node.clone(),
+        key: config.signing_key.clone(),
+        limit_octets: config.spool.limit_octets,
+        boot: new_boot(),
+    };
+    let spool = Arc::new(Spool::open(&config.state_dir, options)?);
+    let learned = config.state_dir.join("learned.json");
+    let engine = engine(&config, &learned)?;
+    let opened = source::open(&config.source, started)?;
+    let clock = opened.as_ref().map(|opened| opened.clock);
+    info!(node = %config.node, boot = %spool.boot(), waiting = spool.stats().envelopes, "the node starts");
+
+    let shared = Arc::new(Shared::default());
+    let (items, to_spool) = sync_channel(ITEMS);
+    let (appended, news) = watch::channel(0);
+    let (status, link) = watch::channel(Status::default());
+    let (publish_stop, publish_stopped) = watch::channel(false);
+
+    let spooling = {
+        let (spool, shared) = (spool.clone(), shared.clone());
+        let options = spooler::Options { batch_items: config.report.batch_items, batch_wait: config.report.batch_wait };
+        thread("spooler", move || {
+            let give_up = || shared.give_up.load(Ordering::Relaxed);
+            spooler::run(&to_spool, &spool, options, &appended, &shared.spooled, wall_clock, give_up);
+        })?
+    };
+    let receiving = match (opened, &config.source) {
+        (Some(opened), _) => receiving(opened, engine, &config, items.clone(), shared.clone(), learned)?,
+        (None, Source::Load { items: count }) => loading(*count, items.clone(), shared.clone())?,
+        // Only the load source opens as nothing.
+        (None, _) => return Err(PipelineError::Stage { stage: "source" }),
+    };
+    let (health_stop, health_stopped) = channel();
+    let health = {
+        let watching = Watching {
+            sampler: Sampler::new(started, config.position, &config.state_dir),
+            shared: shared.clone(),
+            spool: spool.clone(),
+            link: link.clone(),
+            limit: config.spool.limit_octets,
+            interval: config.report.health,
+            clock,
+        };
+        thread("health", move || watching.run(&items, &health_stopped))?
+    };
+    let options = publish::Options {
+        node: config.node.clone(),
+        hub: config.hub.clone(),
+        hub_key: config.hub_key,
+        link: config.link.clone(),
+        window: config.spool.window,
+        resend: config.spool.resend,
+    };
+    let mut publishing = tokio::spawn(publish::run(spool.clone(), options, news, status, publish_stopped, wall_clock));
+
+    let broken = tokio::select! {
+        () = stopped(&mut stop) => None,
+        () = sent(until, &shared, &spool) => None,
+        ended = &mut publishing => Some(ended),
+    };
+    info!("the node stops");
+    shared.stop.store(true, Ordering::Relaxed);
+    let _ = health_stop.send(());
+    join(receiving, "receiver").await?;
+    join(health, "health").await?;
+    shared.give_up.store(true, Ordering::Relaxed);
+    join(spooling, "spooler").await?;
+    let ended = match broken {
+        Some(ended) => ended,
+        None => {
+            let _ = publish_stop.send(true);
+            publishing.await
+        }
+    };
+    let stats = spool.stats();
+    info!(waiting = stats.envelopes, "the node has stopped");
+    ended.map_err(|_| PipelineError::Stage { stage: "publisher" })??;
+    match (until, shared.source()) {
+        (Until::Sent, SourceState::Failed(problem)) => Err(PipelineError::Source(SourceError::Field {
+            path: "the source".to_owned(),
+            field: "samples".to_owned(),
+            problem,
+            remedy: "what was received before it has been sent".to_owned(),
+        })),
+        _ => Ok(()),
+    }
+}
+
+/// Ready when the source has ended and the spool is empty; never, for a node that runs until it is stopped.
+async fn sent(until: Until, shared: &Shared, spool: &Spool) {
+    let mut quiet = 0;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        // Twice in a row: an item may be on its way from the one to the other.
+        let done = shared.source() != SourceState::Running && spool.stats().envelopes == 0;
+        quiet = if done && until == Until::Sent { quiet + 1 } else { 0 };
+        if quiet > 12 {
+            return;
+        }
+    }
+}
+
+fn receiving(
+    opened: source::Opened,
+    engine: Engine,
+    config: &Config,
+    items: SyncSender<(Class, Item)>,
+    shared: Arc<Shared>,
+    learned: PathBuf,
+) -> Result<Thread, PipelineError> {
+    let source::Opened { mut source, clock } = opened;
+    let (interval, position) = (config.report.interval, config.position);
+    thread("receiver", move || {
+        // Neither recordings nor scenes lose anything by waiting.
+        let (feeder, reader) = ring(BLOCKS, BLOCK, WhenFull::Wait);
+        let mut kept = Instant::now();
+        let mut keep_now = |engine: &Engine| {
+            if kept.elapsed() >= KEEP_EVERY {
+                keep(engine, &learned);
+                kept = Instant::now();
+            }
+        };
+        let mut station = Station {
+            engine,
+            cadence: Cadence::new(interval),
+            clock,
+            position,
+            items,
+            counters: &shared.received,
+            keep: &mut keep_now,
+        };
+        let ended = std::thread::scope(|scope| {
+            scope.spawn(move || feeder.run(source.as_mut()));
+            station.run(reader, &shared.stop)
+        });
+        keep(&station.engine, &learned);
+        shared.set_source(match ended {
+            Ok(()) => SourceState::Ended,
+            Err(error) => {
+                error!(%error, "the source has failed");
+                SourceState::Failed(error.to_string())
+            }
+        });
+    })
+}
+
+/// The test source: numbered observations as fast as the spool takes them.
+fn loading(count: u64, items: SyncSender<(Class, Item)>, shared: Arc<Shared>) -> Result<Thread, PipelineError> {
+    thread("load", move || {
+        for number in 1..=count {
+            if shared.stop.load(Ordering::Relaxed) || items.send((Class::Observation, load_item(number))).is_err() {
+                break;
+            }
+        }
+        shared.set_source(SourceState::Ended);
+    })
+}
+
+/// The observation with this number, which stands in its time.
+fn load_item(number: u64) -> Item {
+    let at_ns = Timestamp(number.cast_signed());
+    Item::Observation(Box::new(Observation {
+        at_ns,
+        first_ns: at_ns,
+        clock: Clock { source: ClockSource::Free, sigma_ns: None, locked: false, since_ns: None },
+        position: None,
+        cell: CellKey { rat: Rat::Gsm, center_hz: 935_000_000 + 200_000 * (number % 125), id: (number % 64) as u16 },
+        identity: None,
+        level: Level { dbfs: Dbfs(-60.0), dbm: None, sigma_db: Db(1.0) },
+        snr_db: Db(12.0),
+        carrier: CarrierError { hz: Hz(0.0), ppb: Ppb(0.0), sigma_ppb: Ppb(1.0) },
+        timing: None,
+        broadcast: vec![],
+        fields: None,
+        content_sha256: None,
+        receiver: ReceiverState { stream: "load".to_owned(), clipped_ppm: 0, lost_samples: 0 },
+    }))
+}
+
+/// The health thread.
+struct Watching {
+    sampler: Sampler,
+    shared: Arc<Shared>,
+    spool: Arc<Spool>,
+    link: watch::Receiver<Status>,
+    limit: u64,
+    interval: Duration,
+    clock: Option<Clock>,
+}
+
+impl Watching {
+    fn figures(&self) -> Figures {
+        let received = &self.shared.received;
+        let last_decode = received.last_decode_ns.load(Ordering::Relaxed);
+        Figures {
+            clock: self.clock,
+            samples: received.samples.load(Ordering::Relaxed),
+            lost_samples: received.lost_samples.load(Ordering::Relaxed),
+            cells: received.cells.load(Ordering::Relaxed),
+            last_decode: (last_decode != 0).then_some(Timestamp(last_decode)),
+            clipped_ppm: received.clipped_ppm.load(Ordering::Relaxed),
+            spool: self.spool.stats(),
+            spool_limit: self.limit,
+            lost_items: self.shared.spooled.lost.load(Ordering::Relaxed),
+            link: self.link.borrow().clone(),
+            source: self.shared.source(),
+        }
+    }
+
+    /// A report at the start, every interval, and soon after anything worth a warning has come or gone.
+    fn run(mut self, items: &SyncSender<(Class, Item)>, stopped: &std::sync::mpsc::Receiver<()>) {
+        let mut told: Option<Vec<String>> = None;
+        let mut at = Instant::now();
+        loop {
+            let figures = self.figures();
+            let words = super::health::warnings(&figures, None);
+            let changed = told.as_ref().is_none_or(|told| *told != words);
+            if at.elapsed() >= self.interval || told.is_none() || (changed && at.elapsed() >= SETTLE) {
+                let health = self.sampler.sample(wall_clock(), &figures);
+                if items.send((Class::Health, Item::Health(health))).is_err() {
+                    return;
+                }
+                told = Some(words);
+                at = Instant::now();
+            }
+            match stopped.recv_timeout(LOOK) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}

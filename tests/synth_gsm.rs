@@ -1,0 +1,12 @@
+//! The synthetic beacons and scenes against the standard's limits and against their own truth.
+
+// A test that cannot go on should stop at once, in its helpers as well.
+#![allow(clippy::unwrap_used)]
+
+mod synth {
+    mod demodulate;
+    mod heard;
+    mod scene;
+    mod signal;
+    mod subcommand;
+}
