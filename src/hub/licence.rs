@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::cell::Rat;
 
-    const CSV: &str = "register_id,regulator,licensee,plmn,rat,lac_tac,cell_id,arfcn,bsic_psc_pci,status\n\
+    const CSV: &str = "register_id,regulator,licensee,plmn,rat,lac,cell_id,arfcn,bsic,status\n\
                        TH-1,NBTC,AWN,520-03,gsm,5001,101,62,12,licensed\n";
 
     fn standing(channel: u64, bsic: u16, plmn: &str, area: u32) -> Licence {
