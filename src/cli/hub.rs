@@ -1,6 +1,6 @@
 //! `daen hub`.
 
-use super::service::{start_log, stop_on_signal};
+use super::service::{say, start_log, stop_on_signal};
 use anyhow::Context;
 use daen::config::hub::Config;
 use daen::hub;
@@ -45,7 +45,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     start_log();
     let config = Config::load(path).with_context(|| path.display().to_string())?;
     if args.check {
-        println!("{}: hub {} with {} nodes is ready to run", path.display(), config.hub, config.nodes.len());
+        say(&format!("{}: hub {} with {} nodes is ready to run", path.display(), config.hub, config.nodes.len()))?;
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -74,14 +74,12 @@ fn init(folder: &Path, args: &Args) -> anyhow::Result<()> {
         nodes: args.nodes.iter().enumerate().map(node).collect(),
     };
     let made = provision::make(folder, &plan)?;
-    println!("A hub and {} nodes are ready. Start them with:\n", made.nodes.len());
-    println!("  daen hub --config {}", made.hub.display());
+    say(&format!("A hub and {} nodes are ready. Start them with:\n", made.nodes.len()))?;
+    say(&format!("  daen hub --config {}", made.hub.display()))?;
     for node in &made.nodes {
-        println!("  daen sensor --config {}", node.display());
+        say(&format!("  daen sensor --config {}", node.display()))?;
     }
-    println!(
-        "\nCopy a node's folder to that node, and to nobody else. Keep {} off line.",
-        folder.join("authority").display()
-    );
+    let authority = folder.join("authority");
+    say(&format!("\nCopy a node's folder to that node, and to nobody else. Keep {} off line.", authority.display()))?;
     Ok(())
 }

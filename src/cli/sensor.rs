@@ -1,6 +1,6 @@
 //! `daen sensor`.
 
-use super::service::{start_log, stop_on_signal};
+use super::service::{say, start_log, stop_on_signal};
 use anyhow::Context;
 use daen::config::sensor::Config;
 use daen::sensor::pipeline::{self, Until};
@@ -26,7 +26,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let config = Config::load(&args.config).with_context(|| args.config.display().to_string())?;
     if args.check {
         pipeline::check(&config).with_context(|| args.config.display().to_string())?;
-        println!("{}: node {} is ready to run", args.config.display(), config.node);
+        say(&format!("{}: node {} is ready to run", args.config.display(), config.node))?;
         return Ok(());
     }
     let until = if args.until_sent { Until::Sent } else { Until::Stopped };

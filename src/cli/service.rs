@@ -1,6 +1,7 @@
 //! What the long-running subcommands share: their log, and how they are told to stop.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -13,7 +14,10 @@ pub fn start_log() {
     let _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
 }
 
-/// Becomes true at the first SIGTERM or SIGINT; the second one ends the process at once. Call inside a Tokio runtime.
+/// A signal within this time of the first is the same wish told twice: a terminal, `make` and `timeout` each pass it on.
+const SAME_WISH: Duration = Duration::from_secs(1);
+
+/// Becomes true at the first SIGTERM or SIGINT; a later one ends the process at once. Call inside a Tokio runtime.
 ///
 /// # Errors
 /// The system's, where signals cannot be caught.
@@ -22,12 +26,13 @@ pub fn stop_on_signal() -> std::io::Result<watch::Receiver<bool>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
+        let mut first: Option<Instant> = None;
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            if *sender.borrow() {
+            if first.get_or_insert_with(Instant::now).elapsed() > SAME_WISH {
                 // 128 + SIGINT, as shells report it.
                 std::process::exit(130);
             }
@@ -35,4 +40,12 @@ pub fn stop_on_signal() -> std::io::Result<watch::Receiver<bool>> {
         }
     });
     Ok(receiver)
+}
+
+/// Writes a line to stdout; a reader that has gone (`| head`) is an error, not a panic.
+///
+/// # Errors
+/// The system's.
+pub fn say(line: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{line}")
 }

@@ -106,9 +106,10 @@ impl Broker {
         folder: &Path,
     ) -> Result<Broker, BrokerError> {
         let mosquitto = match &config.mosquitto {
-            Some(path) => path.clone(),
-            None => find("mosquitto").ok_or(BrokerError::Missing { program: "mosquitto", package: "mosquitto" })?,
-        };
+            Some(path) => Some(path.clone()).filter(|path| path.is_file()),
+            None => find("mosquitto"),
+        }
+        .ok_or(BrokerError::Missing { program: "mosquitto", package: "mosquitto" })?;
         let setpriv = find("setpriv").ok_or(BrokerError::Missing { program: "setpriv", package: "util-linux" })?;
         std::fs::create_dir_all(folder).map_err(|source| BrokerError::Io { path: folder.to_owned(), source })?;
         let folder =
