@@ -34,12 +34,11 @@ fn pair(folder: &Path, meta: &Value, data: &[u8]) -> PathBuf {
     path
 }
 
+/// The samples of each stream, and the warnings.
+type Delivered = (Vec<(StreamInfo, Vec<Complex32>)>, Vec<String>);
+
 /// Everything that a recording delivers, or the message of what stopped it.
-fn read(
-    path: &Path,
-    overrides: Overrides,
-    block: usize,
-) -> Result<(Vec<(StreamInfo, Vec<Complex32>)>, Vec<String>), String> {
+fn read(path: &Path, overrides: Overrides, block: usize) -> Result<Delivered, String> {
     let described = sigmf::describe(path, overrides).map_err(|e| e.to_string())?;
     described.verify(|_| ()).map_err(|e| e.to_string())?;
     let warnings = described.warnings().to_vec();
