@@ -4,10 +4,11 @@
 mod items;
 
 use daen::hub::alert::*;
-use daen::hub::analysis::{Analysis, AnalysisConfig, feed_messages, whole_envelopes};
+use daen::hub::analysis::{Analysis, AnalysisConfig, feed_messages, licences, whole_envelopes};
 use daen::hub::fuse::{EmitterId, Licence};
 use daen::hub::store::Store;
-use daen::observation::{ClockSource, Item, Tier, VerdictClass};
+use daen::observation::{ClockSource, Item, Observation, Tier, VerdictClass};
+use daen::rules::{Format, Register};
 use daen::units::{Nanos, Timestamp};
 use items::*;
 use std::io::{BufRead, BufReader};
@@ -60,14 +61,21 @@ impl Hub {
 
 /// Every cell of `licensed()` is in the register, and nothing else.
 fn register() -> AnalysisConfig {
-    let lookup = |key: &daen::cell::CellKey, identity: &daen::cell::CellIdentity| {
-        let known = licensed().iter().position(|cell| cell.key == *key && cell.identity == *identity);
-        match known {
-            Some(place) => Licence::Listed { register_id: format!("TH-{place}"), licensee: "Example Mobile".into() },
-            None => Licence::NotListed,
-        }
-    };
-    AnalysisConfig { licence: Some(Arc::new(lookup)), ..AnalysisConfig::default() }
+    let rows: String = licensed()
+        .iter()
+        .enumerate()
+        .map(|(place, cell)| {
+            let (regulator, identity) = (if place < 2 { "NBTC" } else { "TRC" }, &cell.identity);
+            let (area, cell_id) = (identity.area.unwrap(), identity.cell_id.unwrap());
+            let (plmn, bsic) = (identity.plmns[0], cell.key.id);
+            let arfcn = daen::cell::gsm_arfcn(cell.key.center_hz).unwrap();
+            format!("R-{place},{regulator},Example Mobile,{plmn},gsm,GSM900,{arfcn},{area},{cell_id},{bsic},licensed\n")
+        })
+        .collect();
+    let header = "register_id,regulator,licensee,plmn,rat,band,arfcn,area,cell_id,physical_id,status\n";
+    let (register, report) = Register::load(format!("{header}{rows}").as_bytes(), Format::Own).unwrap();
+    assert_eq!(register.len(), 3, "{report:?}");
+    AnalysisConfig { licence: Some(licences(Arc::new(register))), ..AnalysisConfig::default() }
 }
 
 /// Four poles hear the licensed cells and, from second 60, a blaster that cycles its area code.
@@ -410,9 +418,9 @@ fn analysis_to_be_killed() {
     let store = Store::open(path).unwrap();
     let book = Book::open(&store).unwrap();
     let lookup = register().licence.unwrap();
-    let talking = move |key: &daen::cell::CellKey, identity: &daen::cell::CellIdentity| {
+    let talking = move |observation: &Observation| {
         println!("item");
-        lookup(key, identity)
+        lookup(observation)
     };
     let config = AnalysisConfig { licence: Some(Arc::new(talking)), ..AnalysisConfig::default() };
     let mut analysis = Analysis::open(book, config).unwrap();

@@ -256,3 +256,83 @@ fn entries(resume: Resume) -> Vec<(i64, Event)> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::{CellKey, Rat};
+    use crate::hub::analysis::{Analysis, AnalysisConfig};
+    use crate::hub::store::StoredItem;
+    use crate::hub::web::{Counters, WebConfig};
+    use crate::observation::*;
+    use crate::units::{Db, Dbfs, Hz, Ppb};
+    use std::sync::Arc;
+
+    /// A finding that opens an alert at once, each on a carrier of its own.
+    fn proof(number: u64) -> StoredItem {
+        let observation = Observation {
+            at_ns: Timestamp(1_000_000_000),
+            first_ns: Timestamp(0),
+            clock: Clock { source: ClockSource::Free, sigma_ns: None, locked: false, since_ns: None },
+            position: None,
+            cell: CellKey { rat: Rat::Gsm, center_hz: 935_200_000 + 200_000 * number, id: 48 },
+            identity: None,
+            level: Level { dbfs: Dbfs(-40.0), dbm: None, sigma_db: Db(1.0) },
+            snr_db: Db(20.0),
+            carrier: CarrierError { hz: Hz(0.0), ppb: Ppb(0.0), sigma_ppb: Ppb(1.0) },
+            timing: None,
+            broadcast: vec![BroadcastBlock { name: "SI3".into(), octets: Octets(vec![73]), count: 2 }],
+            fields: None,
+            content_sha256: None,
+            receiver: ReceiverState::default(),
+        };
+        let finding = Finding {
+            rule: "ID-03".into(),
+            version: 1,
+            tier: Tier::A,
+            evidence: vec![],
+            innocent: vec![],
+            observation,
+        };
+        let origin = Origin { node: "pole-1".parse().unwrap(), boot: Octets(vec![0; 16]), seq: number + 1, index: 0 };
+        let row = number as i64 + 1;
+        StoredItem { row, origin, received_ns: Timestamp(2_000_000_000), item: Item::Finding(Box::new(finding)) }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_dropped_and_counted_and_gives_its_place_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("hub.sqlite")).unwrap();
+        let book = Book::open(&store).unwrap();
+        let items: Vec<StoredItem> = (0..QUEUE as u64 + 5).map(proof).collect();
+        Analysis::open(book.clone(), AnalysisConfig::default()).unwrap().process(&items).unwrap();
+        let (_stop, closing) = watch::channel(false);
+        let config = WebConfig { patience: Duration::from_millis(20), ..WebConfig::default() };
+        let desk = Desk { book, store, config: Arc::new(config), counters: Arc::<Counters>::default(), closing };
+        let seat = Seat::take(&desk).unwrap();
+        assert_eq!(desk.counters.clients.load(Ordering::SeqCst), 1);
+        let (sender, mut receiver) = mpsc::channel(QUEUE);
+        // Ends by itself although nobody reads.
+        serve_client(desk.clone(), Some(0), sender, seat).await;
+        assert_eq!(desk.counters.dropped.load(Ordering::SeqCst), 1);
+        assert_eq!(desk.counters.clients.load(Ordering::SeqCst), 0);
+        let mut held = 0;
+        while receiver.recv().await.is_some() {
+            held += 1;
+        }
+        assert_eq!(held, QUEUE, "no more than the queue was held for it");
+    }
+
+    #[test]
+    fn places_for_live_clients_are_limited() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("hub.sqlite")).unwrap();
+        let book = Book::open(&store).unwrap();
+        let (_stop, closing) = watch::channel(false);
+        let desk = Desk { book, store, config: Arc::default(), counters: Arc::default(), closing };
+        let seats: Vec<Seat> = std::iter::from_fn(|| Seat::take(&desk)).collect();
+        assert_eq!(seats.len(), MAX_CLIENTS);
+        drop(seats);
+        assert!(Seat::take(&desk).is_some());
+    }
+}

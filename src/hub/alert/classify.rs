@@ -227,7 +227,8 @@ fn reasons(
         .map(|record| record.finding.rule.as_str())
         .collect();
     if !alone.is_empty() {
-        reasons.push(format!("{} is enough alone (tier A), from error-free copies.", alone.join(", ")));
+        let are = if alone.len() == 1 { "is" } else { "are each" };
+        reasons.push(format!("{} {are} enough alone (tier A), from error-free copies.", alone.join(" and ")));
     }
     if rules.contains("ID-12") && !alone.contains(&"ID-12") {
         reasons.push("Measurements show two transmitters where the register can know one.".to_owned());

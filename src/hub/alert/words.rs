@@ -70,7 +70,8 @@ pub fn next_steps(class: VerdictClass) -> &'static [&'static str] {
             "Acknowledge, so that others see who deals with it.",
             "Send a team with a hand-held receiver to the nodes that hear it best: tune to the channel below, look for vehicles.",
             "Ask the operator whose network code it uses whether phones near there lose service; it is not their station.",
-            "Warn the public if messages went out. Keep this page's evidence before it is seized: it is signed by the nodes.",
+            "Warn the public if messages went out.",
+            "Keep the evidence below for the case file: every line is signed by the node that reported it.",
         ],
         Clone => &[
             "Acknowledge, so that others see who deals with it.",

@@ -6,7 +6,8 @@
 //! ## References
 //! - 3GPP TS 45.010 Release 17, clause 5.1: a base station keeps its carrier within 0.05 ppm, a pico station within 0.1 ppm
 
-use super::emitter::{NodeView, RelativeCarrier};
+use super::emitter::RelativeCarrier;
+use super::node::NodeView;
 use crate::observation::Observation;
 use crate::units::{Nanos, Ppb, Timestamp};
 

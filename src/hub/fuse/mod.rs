@@ -26,14 +26,15 @@
 mod associate;
 pub mod carrier;
 mod emitter;
+mod node;
 pub mod relate;
 #[cfg(test)]
 mod tests;
 
 pub use emitter::{
-    Emitter, EmitterId, FindingRecord, Licence, Line, NodeView, RelativeCarrier, SeenBlock, SeenIdentity, Separation,
-    Sighting,
+    Emitter, EmitterId, FindingRecord, Licence, Line, RelativeCarrier, SeenBlock, SeenIdentity, Separation, Sighting,
 };
+pub use node::NodeView;
 
 use crate::cell::CellKey;
 use crate::observation::{Finding, NodeId, Observation, Origin};

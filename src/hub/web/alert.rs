@@ -15,7 +15,8 @@ pub(super) async fn page(State(desk): State<Desk>, Path(id): Path<i64>) -> Resul
     let (alert, audit) = find(&desk, id).await?;
     let title = format!("{} ({id})", words::title(alert.class));
     let fragment = format!("/fragment/alerts/{id}");
-    let page = Page { title: &title, place: Place::Alerts, event, fragment: &fragment, only: Some(id), every_ms: None };
+    let page =
+        Page { title: &title, place: Place::Alerts, event, fragment: Some(&fragment), only: Some(id), every_ms: None };
     Ok(Html(page.render(&render(&alert, &audit, now())).into_string()))
 }
 
@@ -55,22 +56,22 @@ fn render(alert: &Alert, audit: &[Event], now: Timestamp) -> Markup {
             h2 #evidence { "Evidence" }
             (evidence(&alert.evidence, now))
         }
-        div.columns {
-            section.panel aria-labelledby="where" {
-                h2 #where { "Where it is heard" }
+        section.panel aria-labelledby="where" {
+            h2 #where { "Where it is heard" }
+            p.quiet { "No position fix yet: these nodes hear it, which says no more than that it is within their reach." }
+            div.sides {
                 (plan::plan(&alert.heard_by))
-                p.quiet { "No position fix yet: the nodes below hear it, which says no more than that it is within their reach." }
                 (heard_by(&alert.heard_by, now))
             }
-            div {
-                section.panel aria-labelledby="identity" {
-                    h2 #identity { "What it says it is" }
-                    (identity(alert))
-                }
-                section.panel aria-labelledby="innocent" {
-                    h2 #innocent { "What else it could be" }
-                    (innocent(alert))
-                }
+        }
+        div.columns {
+            section.panel aria-labelledby="identity" {
+                h2 #identity { "What it says it is" }
+                (identity(alert))
+            }
+            section.panel aria-labelledby="innocent" {
+                h2 #innocent { "What else it could be" }
+                (innocent(alert))
             }
         }
         section.panel aria-labelledby="octets" {
@@ -262,7 +263,12 @@ fn heard_by(rows: &[HeardBy], now: Timestamp) -> Markup {
                                     span.quiet { @match &row.position { Some(at) => (page::position(at)), None => "position not known" } }
                                 }
                             }
-                            td.number data-label="Level" { (page::level(&row.level)) }
+                            td.number data-label="Level" {
+                                div {
+                                    (page::level(&row.level))
+                                    @if row.level.dbm.is_none() { br; span.quiet { "not calibrated" } }
+                                }
+                            }
                             td.number data-label="SNR" { (format!("{:.0} dB", row.snr_db.0)) }
                             td.number data-label="Carrier error" {
                                 @match &row.relative {

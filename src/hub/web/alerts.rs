@@ -21,7 +21,7 @@ pub(super) async fn page(State(desk): State<Desk>, Query(show): Query<Show>) -> 
         title: "Alerts",
         place: Place::Alerts,
         event,
-        fragment: if all { "/fragment/alerts?show=all" } else { "/fragment/alerts" },
+        fragment: Some(if all { "/fragment/alerts?show=all" } else { "/fragment/alerts" }),
         only: None,
         every_ms: None,
     };

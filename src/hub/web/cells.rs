@@ -21,7 +21,7 @@ pub(super) async fn page(State(desk): State<Desk>) -> Result<Html<String>, Probl
         title: "Cells",
         place: Place::Cells,
         event,
-        fragment: "/fragment/cells",
+        fragment: Some("/fragment/cells"),
         only: None,
         every_ms: Some(15_000),
     };
@@ -65,6 +65,7 @@ async fn content(desk: &Desk) -> Result<Markup, Problem> {
 
 fn row(emitter: &Emitter, alerts: &BTreeMap<EmitterId, AlertId>, now: Timestamp) -> Markup {
     let areas = emitter.areas();
+    let calibrated = emitter.sightings.values().all(|sighting| sighting.level.dbm.is_some());
     html! {
         tr {
             td data-label="Cell" { div { (page::key(&emitter.key)) br; span.quiet { (emitter.id) } } }
@@ -93,6 +94,7 @@ fn row(emitter: &Emitter, alerts: &BTreeMap<EmitterId, AlertId>, now: Timestamp)
                     @for sighting in emitter.sightings.values() {
                         div { (sighting.node) ", " (page::level(&sighting.level)) }
                     }
+                    @if !calibrated { span.quiet { "dBFS: not calibrated" } }
                 }
             }
             td data-label="Findings" {

@@ -13,6 +13,7 @@ mod guard;
 mod nodes;
 mod page;
 mod plan;
+mod rules;
 
 use super::alert::{AlertError, Book};
 use super::feeds;
@@ -150,6 +151,7 @@ fn router(store: Store, book: Book, config: WebConfig, closing: watch::Receiver<
         .route("/alerts/{id}/close", post(act::close))
         .route("/nodes", get(nodes::page))
         .route("/cells", get(cells::page))
+        .route("/rules", get(rules::page))
         .route("/fragment/alerts", get(alerts::fragment))
         .route("/fragment/alerts/{id}", get(alert::fragment))
         .route("/fragment/nodes", get(nodes::fragment))
@@ -187,7 +189,7 @@ pub(super) fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// What a rule looks for, in a sentence; `None` for rules that this version does not have.
-fn rule_text(_rule: &str) -> Option<&'static str> {
-    None
+/// What a rule looks for, in half a line; `None` for rules that this version does not have.
+fn rule_text(rule: &str) -> Option<&'static str> {
+    crate::rules::catalogue().find(|about| about.id == rule).map(|about| about.title)
 }

@@ -22,7 +22,7 @@ pub(super) async fn page(State(desk): State<Desk>) -> Result<Html<String>, Probl
         title: "Nodes",
         place: Place::Nodes,
         event,
-        fragment: "/fragment/nodes",
+        fragment: Some("/fragment/nodes"),
         only: None,
         every_ms: Some(10_000),
     };
@@ -72,7 +72,7 @@ fn card(node: &Node, now: Timestamp) -> Markup {
                 dd { @match &node.position { Some(position) => (page::position(position)), None => "not known" } }
                 @if let Some(health) = &node.health { (vitals(health, now)) }
                 dt { "Received" }
-                dd { (node.observations) " observations, " (node.findings) " findings in " (node.envelopes) " envelopes" }
+                dd { (page::grouped(node.observations)) " observations, " (page::grouped(node.findings)) " findings" }
                 @if node.evicted + node.unlinked + node.refused > 0 {
                     dt { "Lost or odd" }
                     dd {
@@ -89,20 +89,19 @@ fn card(node: &Node, now: Timestamp) -> Markup {
 }
 
 fn vitals(health: &Health, now: Timestamp) -> Markup {
-    let mb = |octets: u64| format!("{:.1} MB", octets as f64 * 1e-6);
     html! {
         dt { "Clock" }
         dd { @match &health.clock { Some(state) => (clock(state)), None => "not reported" } }
         dt { "Cells followed" }
         dd { (health.cells) @if let Some(at) = health.last_decode_ns { ", last message " (page::ago(at, now)) } }
         dt { "Spool" }
-        dd { (health.spool_envelopes) " envelopes waiting, " (mb(health.spool_octets)) }
+        dd { (health.spool_envelopes) " envelopes waiting, " (page::octets(health.spool_octets)) }
         dt { "Disk free" }
-        dd { (mb(health.disk_free_octets)) }
+        dd { (page::octets(health.disk_free_octets)) }
         dt { "Load" }
-        dd { (format!("{:.0} % of one core, {}", health.cpu_percent, mb(health.memory_octets))) }
+        dd { (format!("{:.0} % of one core, {}", health.cpu_percent, page::octets(health.memory_octets))) }
         dt { "Samples lost" }
-        dd { (health.lost_samples) " of " (health.samples) }
+        dd { (page::grouped(health.lost_samples)) " of " (page::grouped(health.samples)) }
         dt { "Software" }
         dd { "daen " (health.version) ", started " (page::ago(health.started_ns, now)) }
     }
@@ -123,7 +122,7 @@ fn clock(clock: &Clock) -> String {
     };
     let sigma = clock.sigma_ns.map(|sigma| match sigma.0 {
         0..10_000 => format!(", ± {} ns", sigma.0),
-        10_000..10_000_000 => format!(", ± {} µs", sigma.0 / 1000),
+        10_000..1_000_000 => format!(", ± {} µs", sigma.0 / 1000),
         _ => format!(", ± {} ms", sigma.0 / 1_000_000),
     });
     format!("{source}{lock}{}", sigma.unwrap_or_default())

@@ -13,6 +13,7 @@ pub(super) enum Place {
     Alerts,
     Nodes,
     Cells,
+    Rules,
 }
 
 /// A whole page.
@@ -21,8 +22,8 @@ pub(super) struct Page<'a> {
     pub(super) place: Place,
     /// The newest event that the content includes: the live feed goes on from there.
     pub(super) event: i64,
-    /// Where the part that changes comes from.
-    pub(super) fragment: &'a str,
+    /// Where the part that changes comes from; `None`: it does not change.
+    pub(super) fragment: Option<&'a str>,
     /// Only events of this alert change it.
     pub(super) only: Option<i64>,
     /// It changes without events: fetched again this often.
@@ -44,7 +45,7 @@ impl Page<'_> {
                     link rel="icon" href="/static/icon.svg";
                     link rel="stylesheet" href="/static/daen.css";
                     script src="/static/daen.js" defer {}
-                    noscript { meta http-equiv="refresh" content="30"; }
+                    @if self.fragment.is_some() { noscript { meta http-equiv="refresh" content="30"; } }
                 }
                 body data-event=(self.event) {
                     a.skip href="#content" { "Skip to content" }
@@ -58,13 +59,17 @@ impl Page<'_> {
                                 (tab(Place::Alerts, "/", "Alerts"))
                                 (tab(Place::Nodes, "/nodes", "Nodes"))
                                 (tab(Place::Cells, "/cells", "Cells"))
+                                (tab(Place::Rules, "/rules", "Rules"))
                             }
                             span #link .link role="status" { "as of " (words::utc(super::now())) }
                         }
                     }
                     p #said .skip aria-live="polite" {}
                     main #content {
-                        div #live data-fragment=(self.fragment) data-only=[self.only] data-every=[self.every_ms] { (content) }
+                        @match self.fragment {
+                            Some(from) => div #live data-fragment=(from) data-only=[self.only] data-every=[self.every_ms] { (content) },
+                            None => (content),
+                        }
                     }
                     footer {
                         "Times are UTC. daen only receives, and only what base stations broadcast to everybody."
@@ -153,11 +158,11 @@ pub(super) fn identity(rat: Rat, identity: Option<&CellIdentity>) -> String {
     [plmns, area, cell].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// A level, calibrated where it is.
+/// A level, calibrated where it is: dBFS of two devices cannot be compared.
 pub(super) fn level(level: &Level) -> String {
     match level.dbm {
         Some(dbm) => format!("{:.0} dBm", dbm.0),
-        None => format!("{:.0} dBFS (not calibrated)", level.dbfs.0),
+        None => format!("{:.0} dBFS", level.dbfs.0),
     }
 }
 
@@ -178,6 +183,20 @@ pub(super) fn state_badge(state: State) -> Markup {
         State::Closed => "badge plain",
     };
     html! { span class=(class) { (words::state(state)) } }
+}
+
+/// `48.0 MB`, `21.0 GB`.
+pub(super) fn octets(octets: u64) -> String {
+    let octets = octets as f64;
+    if octets < 1e9 { format!("{:.1} MB", octets * 1e-6) } else { format!("{:.1} GB", octets * 1e-9) }
+}
+
+/// A count that may be large, with spaces between thousands.
+pub(super) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or("")).collect();
+    groups.join("\u{202f}")
 }
 
 /// `1 node`, `4 nodes`.

@@ -43,7 +43,11 @@ pub(super) fn plan(heard_by: &[HeardBy]) -> Markup {
                 @let radius = 5.0 + heard.snr_db.0.clamp(0.0, 30.0) / 3.0;
                 circle.ring cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) r=(format!("{:.1}", radius + 8.0)) {}
                 circle.node cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) r=(format!("{radius:.1}")) {}
-                text x=(format!("{x:.1}")) y=(format!("{:.1}", y - radius - 11.0)) text-anchor="middle" { (heard.node) }
+                // To the side that has room, so that names of nodes above each other do not meet.
+                @let (side, anchor) = if x < SIZE.0 / 2.0 { (1.0, "start") } else { (-1.0, "end") };
+                text x=(format!("{:.1}", x + side * (radius + 13.0))) y=(format!("{:.1}", y + 4.5)) text-anchor=(anchor) {
+                    (heard.node)
+                }
             }
             line.scale x1="16" x2=(format!("{:.1}", 16.0 + bar)) y1="282" y2="282" {}
             text x=(format!("{:.1}", 22.0 + bar)) y="286" { (label) }
