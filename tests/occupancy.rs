@@ -3,6 +3,8 @@
 //! The signals are made here from the standards' numbers, not by the code under test. They show that the survey answers to what
 //! it claims to answer to; that real carriers look like this is shown by the recordings (`tests/recordings.rs`).
 
+#![cfg(feature = "sensor")]
+
 use daen::dsp::occupancy::{Occupancy, Shape, Signal, Survey};
 use daen::units::Hz;
 use num_complex::Complex32;

@@ -1,5 +1,7 @@
 //! Real recordings through the whole command, against what independent decoders found in them.
 
+#![cfg(feature = "sensor")]
+
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! Recordings in, verdicts out: what `daen replay` accepts, what it refuses and with which words, and what it prints.
 
+#![cfg(feature = "sensor")]
+
 use daen::radio::convert::Datatype;
 use daen::radio::raw::{self, RawFormat};
 use daen::radio::sigmf::{self, Overrides};

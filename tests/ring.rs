@@ -1,5 +1,7 @@
 //! The path from a recording through the ring allocates nothing once every block has gone round.
 
+#![cfg(feature = "sensor")]
+
 use daen::radio::convert::Datatype;
 use daen::radio::raw::{self, RawFormat};
 use daen::radio::ring::{WhenFull, ring};
