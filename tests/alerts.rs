@@ -1,5 +1,7 @@
 //! From a journal of signed items to alerts: what opens, what does not, and what survives.
 
+#![cfg(feature = "hub")]
+
 #[path = "support/items.rs"]
 mod items;
 

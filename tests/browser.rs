@@ -2,6 +2,8 @@
 //!
 //! `DAEN_SHOTS=FOLDER` leaves screenshots of every page there.
 
+#![cfg(feature = "hub")]
+
 #[path = "support/items.rs"]
 mod items;
 #[path = "support/webdriver.rs"]

@@ -3,6 +3,7 @@
 //! The signals are made here from the standards' numbers, not by the code under test. They show that the survey answers to what
 //! it claims to answer to; that real carriers look like this is shown by the recordings (`tests/recordings.rs`).
 
+#![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
 use daen::dsp::occupancy::{Occupancy, Shape, Signal, Survey};

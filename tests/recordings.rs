@@ -1,5 +1,6 @@
 //! Real recordings through the whole command, against what independent decoders found in them.
 
+#![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
 use serde_json::{Value, json};

@@ -1,5 +1,6 @@
 //! Recordings in, verdicts out: what `daen replay` accepts, what it refuses and with which words, and what it prints.
 
+#![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
 use daen::radio::convert::Datatype;
