@@ -4,6 +4,8 @@
 //! One round each; `DAEN_ACCEPTANCE=1` makes it five, with kills at three places of each backlog.
 
 #![cfg(all(feature = "sensor", feature = "hub"))]
+// Helpers of tests are tests.
+#![allow(clippy::unwrap_used)]
 
 // Each test crate uses a part of it.
 #[allow(dead_code)]

@@ -1,6 +1,8 @@
 //! From a node to the hub's store, through a real broker: what arrives, what is refused, and what survives which trouble.
 
 #![cfg(all(feature = "sensor", feature = "hub"))]
+// Helpers of tests are tests.
+#![allow(clippy::unwrap_used)]
 
 // Each test crate uses a part of it.
 #[allow(dead_code)]

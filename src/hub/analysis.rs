@@ -6,8 +6,6 @@ use super::fuse::{Change, EmitterId, Fuse, FuseConfig, Heard, Licence};
 use super::store::{Store, StoredItem};
 use crate::observation::envelope::MAX_ITEMS;
 use crate::observation::{ClockSource, Finding, Item, NodeId, Observation, Origin};
-use crate::rules::Register;
-use crate::rules::register::Standing;
 use crate::units::{Nanos, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -27,19 +25,8 @@ const BEHIND: Nanos = Nanos::from_secs(400 * 86_400);
 /// Pause after a failure of the disk, before the batch is tried again.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Looks an observed cell up in the hub's licence register; see [`licences`].
+/// Looks an observed cell up in the hub's licence register; see [`super::licence`].
 pub type LicenceLookup = Arc<dyn Fn(&Observation) -> Licence + Send + Sync>;
-
-/// The lookup in a register: only a row whose licence is in force and whose carrier and physical identity agree licenses a cell.
-pub fn licences(register: Arc<Register>) -> LicenceLookup {
-    Arc::new(move |observation| match register.standing(observation) {
-        Standing::Licensed(entry) => {
-            Licence::Listed { register_id: entry.register_id.to_owned(), licensee: entry.licensee.to_owned() }
-        }
-        Standing::Differs(..) | Standing::Absent { .. } => Licence::NotListed,
-        Standing::Unknown => Licence::Unknown,
-    })
-}
 
 /// What the analysis works with.
 #[derive(Clone)]

@@ -95,8 +95,8 @@ enum Verdict {
     Refused(Refusal),
 }
 
-/// Takes in what nodes send until `stop` becomes true; what was received by then is stored and acknowledged first. What `feed` brings
-/// is published on the same connection.
+/// Takes in what nodes send until `stop` becomes true; what was received by then is stored first (and acknowledged at the next start).
+/// What `feed` brings is published on the same connection.
 ///
 /// # Errors
 /// [`IngestError`]. Everything about connection, messages and disk is retried or counted.
