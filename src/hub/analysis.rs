@@ -29,7 +29,7 @@ const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 pub type LicenceLookup = Arc<dyn Fn(&Observation) -> Licence + Send + Sync>;
 
 /// What the analysis works with.
-#[derive(Clone)]
+#[derive(Default, Clone)]
 pub struct AnalysisConfig {
     /// Bounds of the fusion.
     pub fuse: FuseConfig,
@@ -37,12 +37,6 @@ pub struct AnalysisConfig {
     pub alert: AlertConfig,
     /// The licence register; `None`: there is none.
     pub licence: Option<LicenceLookup>,
-}
-
-impl Default for AnalysisConfig {
-    fn default() -> AnalysisConfig {
-        AnalysisConfig { fuse: FuseConfig::default(), alert: AlertConfig::default(), licence: None }
-    }
 }
 
 impl std::fmt::Debug for AnalysisConfig {
