@@ -17,6 +17,7 @@ use super::memory::{Fired, Memory};
 use super::register::{Register, Standing};
 use super::rule::{Basis, Case, Judgement, Place, Rule, Verdict, WhenLicensed, evidence};
 use crate::observation::{Finding, Observation, Position, Tier};
+use crate::units::Nanos;
 
 /// What the engine counts; for a node's health.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,7 +104,9 @@ impl Engine {
             if let Some(fired) = memory.fired.get_mut(id) {
                 let age = now - fired.emitted;
                 let changed = !fired.lasts || fired.tier != verdict.tier || fired.evidence != verdict.evidence;
-                if age < self.config.reassert && !(changed && age >= self.config.change) {
+                let wait = if changed { self.config.change } else { self.config.reassert };
+                // Time that runs backwards is another recording: nothing there is a repetition.
+                if (Nanos(0)..wait).contains(&age) {
                     continue;
                 }
             }

@@ -110,6 +110,8 @@ fn si_08_benign_lookalike_an_old_network_of_minimal_cells_is_silent_and_a_lone_o
     let on_cell = findings.iter().filter(|f| f.rule == "SI-08" && f.observation.cell == cell().key()).count();
     assert_eq!(on_cell, 0);
     assert_eq!(tiers(&judge_anew(None, [cell().with(minimal).heard(0)]), "SI-08"), [C]);
+    let gprs = cell().with(minimal).with(|f| f.schedule[4] = Some(SiType::Si13));
+    assert_eq!(tiers(&judge_anew(None, [gprs.heard(0)]), "SI-08"), [], "with GPRS it is common");
 }
 
 #[test]

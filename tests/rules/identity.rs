@@ -111,14 +111,28 @@ fn id_03_benign_lookalike_unknown_plans_foreign_recordings_and_licences_are_sile
 }
 
 #[test]
-fn id_03_without_identity_wants_a_second_observation_and_only_speaks_of_spectrum_nobody_holds() {
+fn id_03_a_cell_that_never_says_who_it_is_counts_after_ten_seconds_in_spectrum_nobody_holds() {
     let mut unknown = at_border("520-03", 871);
     unknown.identity = None;
-    let mut engine = Engine::new(daen::rules::Config::default(), None);
-    assert_eq!(tiers(&judge(&mut engine, [unknown.heard(0)]), "ID-03"), []);
-    assert_eq!(tiers(&judge(&mut engine, [unknown.heard(1)]), "ID-03"), [B]);
+    let of = |countries: &str, cell: &Cell, last: i64| {
+        let mut engine = Engine::new(config(&format!("countries = {countries}")), None);
+        tiers(&judge(&mut engine, (0..=last).map(|s| cell.heard(s))), "ID-03")
+    };
+    assert_eq!(of("[\"520\"]", &unknown, 9), [], "its SI3 may still come");
+    assert_eq!(of("[\"520\"]", &unknown, 10), [B]);
+    assert_eq!(of("[\"520\", \"456\"]", &unknown, 60), [], "it may be Cambodia's, whose plan is not known");
     unknown.arfcn = 51;
-    assert_eq!(tiers(&judge_anew(None, [unknown.heard(0), unknown.heard(1)]), "ID-03"), []);
+    assert_eq!(of("[\"520\"]", &unknown, 60), [], "it may be the holder's");
+}
+
+#[test]
+fn id_03_a_register_of_other_countries_does_not_judge_a_foreign_place() {
+    let german = public("262-02", 725, 48, 318, 11_225);
+    let mut unnamed = german.clone();
+    unnamed.identity = None;
+    let mut engine = Engine::new(config("countries = [\"262\"]"), Some(register(&ROWS)));
+    let heard = (0..30).map(|s| unnamed.heard(s)).chain((30..60).map(|s| german.heard(s)));
+    assert_eq!(judge(&mut engine, heard), []);
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod area;
 mod broadcast;
 mod engine;
 mod identity;
+#[cfg(feature = "sensor")]
+mod octets;
 mod register;
 mod reselection;
 mod stacks;

@@ -119,6 +119,7 @@ impl Site {
             host: "localhost".to_owned(),
             listen: at(port),
             web: at(free_port()),
+            register: None,
             nodes: tables
                 .iter()
                 .enumerate()

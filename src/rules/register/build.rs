@@ -53,7 +53,8 @@ impl Builder {
             (identity, r.plmn.mnc_digits(), !r.official, r.center_khz, r.physical_id)
         };
         let mut order: Vec<u32> = (0..rows.len() as u32).collect();
-        order.sort_by_cached_key(|&at| (key(at), at));
+        // Keys are computed anew for each comparison: a million kept ones would double the memory.
+        order.sort_unstable_by_key(|&at| (key(at), at));
         let mut repeats = Vec::new();
         order.dedup_by(|later, kept| {
             let same = key(*later) == key(*kept);
