@@ -152,7 +152,7 @@ pub fn assess(emitter: &Emitter, twins: &[&Emitter]) -> Option<Assessment> {
 impl Signature {
     fn is_complete(&self, rules: &BTreeSet<&str>) -> bool {
         let any = |group: &&[&str]| group.iter().any(|rule| rules.contains(rule));
-        self.all.iter().all(&any) && self.of.iter().filter(|group| any(group)).count() >= self.some
+        self.all.iter().all(any) && self.of.iter().filter(|group| any(group)).count() >= self.some
     }
 }
 

@@ -134,7 +134,7 @@ pub struct Sighting {
     pub relative: Option<RelativeCarrier>,
     /// Latest frame timing.
     pub timing: Option<FrameTiming>,
-    /// Frame phases, oldest first, at most `MAX_LINES`.
+    /// Frame phases, oldest first, at most four.
     pub lines: Vec<Line>,
 }
 

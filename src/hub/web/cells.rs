@@ -92,7 +92,7 @@ fn row(emitter: &Emitter, alerts: &BTreeMap<EmitterId, AlertId>, now: Timestamp)
             td data-label="Heard by" {
                 div {
                     @for sighting in emitter.sightings.values() {
-                        div { (sighting.node) ", " (page::level(&sighting.level)) }
+                        div.heard { (sighting.node) ", " (page::level(&sighting.level)) }
                     }
                     @if !calibrated { span.quiet { "dBFS: not calibrated" } }
                 }
