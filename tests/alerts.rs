@@ -1,12 +1,14 @@
 //! From a journal of signed items to alerts: what opens, what does not, and what survives.
 
+// Helpers of a test fail the test where they stand.
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/items.rs"]
 mod items;
 
 use daen::hub::alert::*;
-use daen::hub::analysis::{Analysis, AnalysisConfig, feed_messages, whole_envelopes};
+use daen::hub::analysis::{Analysis, AnalysisConfig, feed_messages, licences, whole_envelopes};
 use daen::hub::fuse::{EmitterId, Licence};
-use daen::hub::licence::lookup_in;
 use daen::hub::store::Store;
 use daen::observation::{ClockSource, Item, Observation, Tier, VerdictClass};
 use daen::rules::{Format, Register};
@@ -76,7 +78,7 @@ fn register() -> AnalysisConfig {
     let header = "register_id,regulator,licensee,plmn,rat,band,arfcn,area,cell_id,physical_id,status\n";
     let (register, report) = Register::load(format!("{header}{rows}").as_bytes(), Format::Own).unwrap();
     assert_eq!(register.len(), 3, "{report:?}");
-    AnalysisConfig { licence: Some(lookup_in(register)), ..AnalysisConfig::default() }
+    AnalysisConfig { licence: Some(licences(Arc::new(register))), ..AnalysisConfig::default() }
 }
 
 /// Four poles hear the licensed cells and, from second 60, a blaster that cycles its area code.

@@ -2,6 +2,9 @@
 //!
 //! `DAEN_SHOTS=FOLDER` leaves screenshots of every page there.
 
+// Helpers of a test fail the test where they stand.
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/items.rs"]
 mod items;
 #[path = "support/webdriver.rs"]

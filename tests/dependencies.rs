@@ -1,6 +1,8 @@
 //! The dependencies keep the rules of `deny.toml`, on machines without cargo-deny as well: licences, banned crates and
 //! sources. What it leaves to cargo-deny: the text of licence files, and known weaknesses.
 
+#![allow(clippy::unwrap_used)]
+
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -4,6 +4,8 @@
 //! (`use crate::{a, b}`) and inner modules; a glob of the crate's root or a renamed root would hide an import and is
 //! refused for that reason.
 
+#![allow(clippy::unwrap_used)]
+
 mod source;
 
 use source::{Kind, Token};

@@ -3,6 +3,9 @@
 //! The signals are made here from the standards' numbers, not by the code under test. They show that the survey answers to what
 //! it claims to answer to; that real carriers look like this is shown by the recordings (`tests/recordings.rs`).
 
+#![cfg(feature = "sensor")]
+#![allow(clippy::unwrap_used)]
+
 use daen::dsp::occupancy::{Occupancy, Shape, Signal, Survey};
 use daen::units::Hz;
 use num_complex::Complex32;
@@ -51,7 +54,7 @@ fn ofdm(make: &Ofdm, frames: usize, seed: u64) -> Vec<Complex32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let inverse = FftPlanner::new().plan_fft_inverse(make.size);
     let scale = 1.0 / (2.0 * make.used as f32).sqrt();
-    let mut qpsk = |rng: &mut ChaCha8Rng| {
+    let qpsk = |rng: &mut ChaCha8Rng| {
         let mut sign = || if rng.random::<bool>() { scale } else { -scale };
         Complex32::new(sign(), sign()) * std::f32::consts::FRAC_1_SQRT_2
     };

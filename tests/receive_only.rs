@@ -7,6 +7,8 @@
 //! What it cannot prove: that nothing hides behind an innocent name. Against that stand the type of the block decoder,
 //! which lets no octet of a paging or access-grant block out (its own tests), and the reader of a change.
 
+#![allow(clippy::unwrap_used)]
+
 mod source;
 
 use source::Kind;

@@ -1,5 +1,8 @@
 //! Real recordings through the whole command, against what independent decoders found in them.
 
+#![cfg(feature = "sensor")]
+#![allow(clippy::unwrap_used)]
+
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;

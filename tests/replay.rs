@@ -1,5 +1,8 @@
 //! Recordings in, verdicts out: what `daen replay` accepts, what it refuses and with which words, and what it prints.
 
+#![cfg(feature = "sensor")]
+#![allow(clippy::unwrap_used)]
+
 use daen::radio::convert::Datatype;
 use daen::radio::raw::{self, RawFormat};
 use daen::radio::sigmf::{self, Overrides};
@@ -32,12 +35,11 @@ fn pair(folder: &Path, meta: &Value, data: &[u8]) -> PathBuf {
     path
 }
 
+/// The samples of each stream, and the warnings.
+type Delivered = (Vec<(StreamInfo, Vec<Complex32>)>, Vec<String>);
+
 /// Everything that a recording delivers, or the message of what stopped it.
-fn read(
-    path: &Path,
-    overrides: Overrides,
-    block: usize,
-) -> Result<(Vec<(StreamInfo, Vec<Complex32>)>, Vec<String>), String> {
+fn read(path: &Path, overrides: Overrides, block: usize) -> Result<Delivered, String> {
     let described = sigmf::describe(path, overrides).map_err(|e| e.to_string())?;
     described.verify(|_| ()).map_err(|e| e.to_string())?;
     let warnings = described.warnings().to_vec();

@@ -155,7 +155,7 @@ fn site(scene: &Scene, seed: u64, web: SocketAddr, folder: &Path) -> anyhow::Res
         register: Some(PathBuf::from("../register.csv")),
         nodes: scene.nodes.iter().enumerate().map(node).collect(),
     };
-    Ok(provision::make(&folder.join("site"), &plan)?)
+    Ok(provision::make(folder, &plan)?)
 }
 
 /// The address itself, or with a port that is free.

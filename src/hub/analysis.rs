@@ -6,6 +6,8 @@ use super::fuse::{Change, EmitterId, Fuse, FuseConfig, Heard, Licence};
 use super::store::{Store, StoredItem};
 use crate::observation::envelope::MAX_ITEMS;
 use crate::observation::{ClockSource, Finding, Item, NodeId, Observation, Origin};
+use crate::rules::Register;
+use crate::rules::register::Standing;
 use crate::units::{Nanos, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -25,11 +27,29 @@ const BEHIND: Nanos = Nanos::from_secs(400 * 86_400);
 /// Pause after a failure of the disk, before the batch is tried again.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Looks an observed cell up in the hub's licence register; see [`super::licence`].
+/// Looks an observed cell up in the hub's licence register; see [`licences`].
 pub type LicenceLookup = Arc<dyn Fn(&Observation) -> Licence + Send + Sync>;
 
+/// The lookup in a register: only a row whose licence is in force and whose carrier and physical identity agree licenses a cell.
+pub fn licences(register: Arc<Register>) -> LicenceLookup {
+    Arc::new(move |observation| match register.standing(observation) {
+        Standing::Licensed(entry) => {
+            Licence::Listed { register_id: entry.register_id.to_owned(), licensee: entry.licensee.to_owned() }
+        }
+        Standing::Differs(..) => Licence::NotListed,
+        Standing::Absent { .. } if covers(&register, observation) => Licence::NotListed,
+        // A register of the other country alone says nothing about this cell.
+        Standing::Absent { .. } | Standing::Unknown => Licence::Unknown,
+    })
+}
+
+fn covers(register: &Register, observation: &Observation) -> bool {
+    let plmns = observation.identity.iter().flat_map(|identity| &identity.plmns);
+    plmns.into_iter().any(|plmn| register.covers(plmn.mcc()))
+}
+
 /// What the analysis works with.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct AnalysisConfig {
     /// Bounds of the fusion.
     pub fuse: FuseConfig,
@@ -37,12 +57,6 @@ pub struct AnalysisConfig {
     pub alert: AlertConfig,
     /// The licence register; `None`: there is none.
     pub licence: Option<LicenceLookup>,
-}
-
-impl Default for AnalysisConfig {
-    fn default() -> AnalysisConfig {
-        AnalysisConfig { fuse: FuseConfig::default(), alert: AlertConfig::default(), licence: None }
-    }
 }
 
 impl std::fmt::Debug for AnalysisConfig {

@@ -2,7 +2,7 @@
 //!
 //! Three stages, each on its own thread so that the disk, the processor and the link work at the same time: the connection (async),
 //! verification, and the store. The channels between them hold little more than the messages that the broker may have under way to
-//! us ([`WINDOW`]), so nothing piles up here. The store's stage takes whatever has come while it was busy as one transaction; under
+//! us (`WINDOW`), so nothing piles up here. The store's stage takes whatever has come while it was busy as one transaction; under
 //! load the batches grow by themselves.
 //!
 //! A message that is not what it should be is counted, kept in quarantine and done with: it never stops the others. When the disk is

@@ -1,32 +1,29 @@
-//! The hub's shell: broker, ingest and store; what it makes of the observations is in the modules after them.
+//! The hub's shell: broker, ingest and store, what it makes of the observations, and what it tells people and machines.
 
 pub mod broker;
 pub mod ingest;
-pub mod licence;
 pub mod provision;
 pub mod store;
 
 pub mod alert;
 pub mod analysis;
-pub mod feeds;
 pub mod fuse;
+
+pub mod feeds;
 pub mod web;
 
 use crate::config::hub::Config;
 use crate::config::{stopped, wall_clock};
-use alert::{AlertError, Book};
+use crate::rules::{Format, Register};
+use alert::Book;
 use analysis::AnalysisConfig;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tracing::info;
+use tokio::task::JoinSet;
 use web::WebConfig;
-
-/// Feed messages that wait for the broker; beyond it the journal alone has them.
-const FEED: usize = 256;
 
 /// Why a hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -39,20 +36,6 @@ pub enum HubError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The pages' address is taken or not ours.
-    #[error("the pages cannot be served on {listen}: {source}; stop what listens there, or change web.listen")]
-    Listen {
-        /// As configured.
-        listen: SocketAddr,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// The pages' server failed.
-    #[error("pages: {0}")]
-    Web(std::io::Error),
-    /// The licence register.
-    #[error(transparent)]
-    Licence(#[from] licence::LicenceError),
     /// The store.
     #[error(transparent)]
     Store(#[from] store::StoreError),
@@ -64,7 +47,23 @@ pub enum HubError {
     Ingest(#[from] ingest::IngestError),
     /// The alerts.
     #[error(transparent)]
-    Alert(#[from] AlertError),
+    Alert(#[from] alert::AlertError),
+    /// The licence register.
+    #[error("rules.register: {path}: {problem}")]
+    Register {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The pages.
+    #[error("web.listen: {address}: {source}; choose another address or stop what listens there")]
+    Web {
+        /// Where they should be.
+        address: std::net::SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// A task panicked.
     #[error("the {stage} ended unexpectedly; restart the hub, nothing that was acknowledged is lost")]
     Stage {
@@ -73,18 +72,22 @@ pub enum HubError {
     },
 }
 
-/// Runs a hub until `stop`: its broker, where it has one of its own, ingest, analysis and pages. Then all of them end, the broker last.
+/// Messages for the regulators' feeds that may wait for the broker; the oldest stay, what comes beyond is dropped and said so.
+const FEED_QUEUE: usize = 1000;
+
+/// Runs a hub until `stop`: its broker, where it has one of its own, ingest, analysis, pages and feeds. Where one of them ends, all of
+/// them end, the broker last.
 ///
 /// # Errors
-/// [`HubError`]: the hub cannot start, or a part of it has failed for good; the others are then ended too.
+/// [`HubError`]: the hub cannot start, or a part of it has failed for good.
 pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> Result<(), HubError> {
     let folder = &config.state_dir;
     std::fs::create_dir_all(folder).map_err(|source| HubError::Folder { path: folder.clone(), source })?;
-    let licence = config.register.as_deref().map(licence::load).transpose()?;
     let store = Store::open(folder.join("hub.sqlite"))?;
     let book = Book::open(&store)?;
-    let listen = config.web.listen;
-    let listener = TcpListener::bind(listen).await.map_err(|source| HubError::Listen { listen, source })?;
+    let licence = config.register.as_deref().map(read_register).transpose()?.map(Arc::new).map(analysis::licences);
+    let pages = |source| HubError::Web { address: config.web.listen, source };
+    let listener = TcpListener::bind(config.web.listen).await.map_err(pages)?;
     let broker = match config.embedded.clone() {
         None => None,
         Some(embedded) => {
@@ -93,49 +96,59 @@ pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> Result<(), 
             Some(tokio::task::spawn_blocking(start).await.map_err(|_| HubError::Stage { stage: "broker" })??)
         }
     };
+
+    // The parts stop together, on the signal from outside or because one of them is gone.
+    let (halt, halted) = watch::channel(false);
+    let until_halt = || {
+        let mut halted = halted.clone();
+        async move { stopped(&mut halted).await }
+    };
+    let mut parts: JoinSet<Result<(), HubError>> = JoinSet::new();
     let options = ingest::Options {
         hub: config.hub.clone(),
         key: config.signing_key.clone(),
         nodes: Arc::new(config.nodes.clone()),
         link: config.link.clone(),
     };
-    info!("the pages are at http://{}/", listener.local_addr().unwrap_or(listen));
+    let (ingest_status, _) = watch::channel(ingest::Status::default());
+    let (feed, messages) = mpsc::channel(FEED_QUEUE);
+    let ingesting = ingest::run(store.clone(), options, messages, ingest_status, halted.clone(), wall_clock);
+    parts.spawn(async move { Ok(ingesting.await?) });
+    let settings = AnalysisConfig { licence, ..AnalysisConfig::default() };
+    let thinking = analysis::run(store.clone(), book.clone(), settings, Some(feed), until_halt());
+    parts.spawn(async move { Ok(thinking.await?) });
+    let settings = WebConfig { hosts: config.web.hosts.clone(), ..WebConfig::default() };
+    let serving = web::serve(listener, store, book, settings, until_halt());
+    let address = config.web.listen;
+    parts.spawn(async move { serving.await.map_err(|source| HubError::Web { address, source }) });
+    tracing::info!("the pages are at http://{address}/");
 
-    let (end, ending) = watch::channel(false);
-    let until_end = || {
-        let mut ending = ending.clone();
-        async move { stopped(&mut ending).await }
+    let first = tokio::select! {
+        ended = parts.join_next() => ended,
+        () = stopped(&mut stop) => None,
     };
-    let (status, _) = watch::channel(ingest::Status::default());
-    let (feed, to_publish) = mpsc::channel(FEED);
-    let ingest = async {
-        let ended = ingest::run(store.clone(), options, to_publish, status, ending.clone(), wall_clock).await;
-        end.send_replace(true);
-        ended.map_err(HubError::from)
-    };
-    let analysis = async {
-        let settings = AnalysisConfig { licence, ..AnalysisConfig::default() };
-        let ended = analysis::run(store.clone(), book.clone(), settings, Some(feed), until_end()).await;
-        end.send_replace(true);
-        ended.map_err(HubError::from)
-    };
-    let pages = async {
-        let settings = WebConfig { hosts: config.web.hosts.clone(), ..WebConfig::default() };
-        let ended = web::serve(listener, store.clone(), book.clone(), settings, until_end()).await;
-        end.send_replace(true);
-        ended.map_err(HubError::Web)
-    };
-    let told = async {
-        tokio::select! {
-            () = stopped(&mut stop) => {}
-            () = until_end() => {}
-        }
-        end.send_replace(true);
-    };
-    let (ingest, analysis, pages, ()) = tokio::join!(ingest, analysis, pages, told);
+    // Nobody listens any more only when every part is gone already.
+    let _ = halt.send(true);
+    let mut outcome = first.map_or(Ok(()), flatten);
+    while let Some(ended) = parts.join_next().await {
+        outcome = outcome.and(flatten(ended));
+    }
     if let Some(broker) = broker {
         // It saves its sessions as it ends, which may take a moment.
         let _ = tokio::task::spawn_blocking(move || broker.stop()).await;
     }
-    ingest.and(analysis).and(pages)
+    // A hub that was told to stop has not failed, whatever its parts said as they went.
+    if *stop.borrow_and_update() { Ok(()) } else { outcome }
+}
+
+fn flatten(ended: Result<Result<(), HubError>, tokio::task::JoinError>) -> Result<(), HubError> {
+    ended.unwrap_or(Err(HubError::Stage { stage: "hub" }))
+}
+
+fn read_register(path: &Path) -> Result<Register, HubError> {
+    let refuse = |problem: String| HubError::Register { path: path.to_owned(), problem };
+    let file = std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
+    let (register, report) = Register::load(file, Format::Detect).map_err(|error| refuse(error.to_string()))?;
+    tracing::info!(register = %path.display(), cells = register.len(), "{report:?}");
+    Ok(register)
 }

@@ -110,7 +110,7 @@ fn capture(name: &str) -> Option<PathBuf> {
 }
 
 /// The findings of a recording, through receiver and engine.
-fn of_recording(path: &PathBuf, register: Option<Register>) -> (Vec<Finding>, Option<Observation>) {
+fn of_recording(path: &std::path::Path, register: Option<Register>) -> (Vec<Finding>, Option<Observation>) {
     let mut recording = describe(path, Overrides::default()).unwrap().open().unwrap();
     let mut engine = Engine::new(Config::default(), register);
     let (mut findings, mut last, mut block) = (Vec::new(), None, IqBlock::default());

@@ -4,14 +4,13 @@
 //! between, the next start finds either all of it or nothing and reads the batch again. A person's action is a transaction of its own,
 //! and the analysis, which keeps alerts in memory between batches, notices it by a counter that the action raises.
 
+use super::rows::{TABLES, emitters, node_views, read_alerts, read_events, to_cbor, write_alert, write_event};
 use super::{Alert, AlertId, Closing, Event, EventKind, State, Step, Summary};
 use crate::hub::fuse::{Emitter, EmitterId, Fuse, FuseConfig, NodeView};
 use crate::hub::store::{Store, StoreError};
 use crate::observation::NodeId;
 use crate::units::Timestamp;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -24,40 +23,6 @@ const HEARD_EVENTS: i64 = 20_000;
 
 /// How far back pruning looks each time: more events than one batch writes.
 const PRUNE_WINDOW: i64 = 10_000;
-
-const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS analysis(
-    one INTEGER PRIMARY KEY CHECK(one = 1),
-    version INTEGER NOT NULL,
-    cursor INTEGER NOT NULL,
-    next_emitter INTEGER NOT NULL,
-    evicted INTEGER NOT NULL,
-    -- Raised by every action of a person: what the analysis keeps in memory is then read anew.
-    acts INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS emitters(id INTEGER PRIMARY KEY, state BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS node_views(name TEXT PRIMARY KEY, state BLOB NOT NULL);
--- AUTOINCREMENT: a number is never used again.
-CREATE TABLE IF NOT EXISTS alerts(
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    emitter INTEGER NOT NULL,
-    active INTEGER NOT NULL,
-    body TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS alerts_of_emitter ON alerts(emitter, id);
-CREATE INDEX IF NOT EXISTS alerts_active ON alerts(active, id);
-CREATE TABLE IF NOT EXISTS alert_events(
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    alert INTEGER NOT NULL,
-    at_ns INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    who TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    summary TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS events_of_alert ON alert_events(alert, id);
-INSERT OR IGNORE INTO analysis VALUES(1, 1, 0, 1, 0, 0);
-";
 
 /// Why the alerts cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -317,6 +282,26 @@ impl Book {
         }
     }
 
+    /// Events after the one numbered `id`, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`AlertError`].
+    pub fn events_after(&self, id: i64, limit: u32) -> Result<Vec<Event>, AlertError> {
+        read_events(&lock(&self.inner.desk), "WHERE id > ?1 ORDER BY id LIMIT ?2", id, limit)
+    }
+
+    /// The active alert of each emitter that has one.
+    ///
+    /// # Errors
+    /// [`AlertError`].
+    pub fn active_by_emitter(&self) -> Result<BTreeMap<EmitterId, AlertId>, AlertError> {
+        let connection = lock(&self.inner.desk);
+        let mut statement = connection.prepare_cached("SELECT emitter, id FROM alerts WHERE active = 1 ORDER BY id")?;
+        let rows =
+            statement.query_map([], |row| Ok((EmitterId(row.get::<_, i64>(0)? as u64), AlertId(row.get(1)?))))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// Every emitter, as the analysis left it.
     ///
     /// # Errors
@@ -456,129 +441,5 @@ impl Batch<'_> {
             }
         }
         Ok(())
-    }
-}
-
-fn to_cbor(value: &impl Serialize) -> Vec<u8> {
-    let mut octets = Vec::new();
-    ciborium::into_writer(value, &mut octets)
-        .expect("writing to memory does not fail and the types have no unserialisable part");
-    octets
-}
-
-fn from_cbor<T: DeserializeOwned>(octets: &[u8], table: &'static str, row: &dyn ToString) -> Result<T, AlertError> {
-    ciborium::from_reader(octets).map_err(|error: ciborium::de::Error<std::io::Error>| AlertError::Damaged {
-        table,
-        row: row.to_string(),
-        problem: error.to_string(),
-    })
-}
-
-fn to_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("the types have text keys and no unserialisable part")
-}
-
-fn from_json<T: DeserializeOwned>(text: &str, table: &'static str, row: i64) -> Result<T, AlertError> {
-    serde_json::from_str(text).map_err(|error| AlertError::Damaged {
-        table,
-        row: row.to_string(),
-        problem: error.to_string(),
-    })
-}
-
-fn emitters(connection: &Connection) -> Result<Vec<Emitter>, AlertError> {
-    let mut statement = connection.prepare_cached("SELECT id, state FROM emitters ORDER BY id")?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
-    rows.map(|row| row.map_err(AlertError::from).and_then(|(id, state)| from_cbor(&state, "emitters", &id))).collect()
-}
-
-fn node_views(connection: &Connection) -> Result<Vec<NodeView>, AlertError> {
-    let mut statement = connection.prepare_cached("SELECT name, state FROM node_views ORDER BY name")?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
-    rows.map(|row| row.map_err(AlertError::from).and_then(|(name, state)| from_cbor(&state, "node_views", &name)))
-        .collect()
-}
-
-/// `which` is made from numbers and constants of this module only.
-fn read_alerts(connection: &Connection, which: &str) -> Result<Vec<Alert>, AlertError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT id, body FROM alerts {which}"))?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-    rows.map(|row| row.map_err(AlertError::from).and_then(|(id, body)| from_json(&body, "alerts", id))).collect()
-}
-
-fn write_alert(connection: &Connection, alert: &Alert) -> Result<(), AlertError> {
-    connection
-        .prepare_cached("UPDATE alerts SET emitter = ?2, active = ?3, body = ?4 WHERE id = ?1")?
-        .execute(params![alert.id.0, alert.emitter.0 as i64, alert.is_active(), to_json(alert)])?;
-    Ok(())
-}
-
-fn write_event(
-    connection: &Connection,
-    alert: &Alert,
-    at_ns: Timestamp,
-    kind: EventKind,
-    who: &str,
-    detail: String,
-) -> Result<Event, AlertError> {
-    let summary = Summary::from(alert);
-    connection
-        .prepare_cached(
-            "INSERT INTO alert_events(alert, at_ns, kind, who, detail, summary) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![alert.id.0, at_ns.0, kind.as_str(), who, detail, to_json(&summary)])?;
-    Ok(Event { id: connection.last_insert_rowid(), alert: alert.id, at_ns, kind, who: who.to_owned(), detail, summary })
-}
-
-fn read_events(connection: &Connection, which: &str, bound: i64, limit: u32) -> Result<Vec<Event>, AlertError> {
-    let sql = format!("SELECT id, alert, at_ns, kind, who, detail, summary FROM alert_events {which}");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![bound, limit])?;
-    let mut events = Vec::new();
-    while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        let kind: String = row.get(3)?;
-        let summary: String = row.get(6)?;
-        let kind = EventKind::from_text(&kind).ok_or_else(|| AlertError::Damaged {
-            table: "alert_events",
-            row: id.to_string(),
-            problem: format!("kind \"{kind}\" is not known"),
-        })?;
-        events.push(Event {
-            id,
-            alert: AlertId(row.get(1)?),
-            at_ns: Timestamp(row.get(2)?),
-            kind,
-            who: row.get(4)?,
-            detail: row.get(5)?,
-            summary: from_json(&summary, "alert_events", id)?,
-        });
-    }
-    Ok(events)
-}
-
-/// The newest event of the journal as last committed; for tests and for feeds that publish.
-impl Book {
-    /// Events after `id`, oldest first, at most `limit`.
-    ///
-    /// # Errors
-    /// [`AlertError`].
-    pub fn events_after(&self, id: i64, limit: u32) -> Result<Vec<Event>, AlertError> {
-        read_events(&lock(&self.inner.desk), "WHERE id > ?1 ORDER BY id LIMIT ?2", id, limit)
-    }
-
-    /// Whether the newest alert of `emitter` exists, for inventories: the active alerts by emitter.
-    ///
-    /// # Errors
-    /// [`AlertError`].
-    pub fn active_by_emitter(&self) -> Result<BTreeMap<EmitterId, AlertId>, AlertError> {
-        let connection = lock(&self.inner.desk);
-        let sql = "SELECT emitter, id FROM alerts WHERE active = 1 ORDER BY id";
-        let found = connection
-            .prepare_cached(sql)?
-            .query_map([], |row| Ok((EmitterId(row.get::<_, i64>(0)? as u64), AlertId(row.get(1)?))))?
-            .collect::<rusqlite::Result<_>>()
-            .optional()?;
-        Ok(found.unwrap_or_default())
     }
 }

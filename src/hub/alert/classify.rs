@@ -109,9 +109,9 @@ pub struct Assessment {
 /// `None`: nothing that a regulator should look at.
 pub fn assess(emitter: &Emitter, twins: &[&Emitter]) -> Option<Assessment> {
     let found_by_hub: Vec<HubEvidence> = twins.iter().find_map(|twin| clone_of(emitter, twin)).into_iter().collect();
-    let counting = |record: &&FindingRecord| record.finding.tier != Tier::C && record.confirmed();
+    let counting = |record: &&FindingRecord| record.tier != Tier::C && record.confirmed();
     let records: Vec<&FindingRecord> = emitter.findings.values().filter(counting).collect();
-    let mut rules: BTreeSet<&str> = records.iter().map(|record| record.finding.rule.as_str()).collect();
+    let mut rules: BTreeSet<&str> = records.iter().map(|record| record.rule.as_str()).collect();
     rules.extend(found_by_hub.iter().map(|found| found.rule));
 
     let licensed = matches!(emitter.licence, Licence::Listed { .. });
@@ -127,7 +127,7 @@ pub fn assess(emitter: &Emitter, twins: &[&Emitter]) -> Option<Assessment> {
         class => class,
     };
 
-    let alone = records.iter().any(|record| record.finding.tier == Tier::A) || !found_by_hub.is_empty();
+    let alone = records.iter().any(|record| record.tier == Tier::A) || !found_by_hub.is_empty();
     let families: BTreeSet<&str> = rules.iter().filter_map(|rule| rule.split('-').next()).collect();
     let composite = signature.all.len() + signature.some > 1;
     let confidence = match (alone, composite) {
@@ -152,7 +152,7 @@ pub fn assess(emitter: &Emitter, twins: &[&Emitter]) -> Option<Assessment> {
 impl Signature {
     fn is_complete(&self, rules: &BTreeSet<&str>) -> bool {
         let any = |group: &&[&str]| group.iter().any(|rule| rules.contains(rule));
-        self.all.iter().all(|group| any(group)) && self.of.iter().filter(|group| any(group)).count() >= self.some
+        self.all.iter().all(any) && self.of.iter().filter(|group| any(group)).count() >= self.some
     }
 }
 
@@ -176,7 +176,7 @@ fn clone_of(emitter: &Emitter, twin: &Emitter) -> Option<HubEvidence> {
         of.best_relative(of.last - FRESH)
             .map(|(_, relative)| relative.ppb.0.abs() - LICENSED_LIMIT_PPB > 2.0 * relative.sigma_ppb.0)
     };
-    let counts = |of: &Emitter| of.findings.values().filter(|record| record.finding.tier != Tier::C).count();
+    let counts = |of: &Emitter| of.findings.values().filter(|record| record.tier != Tier::C).count();
     let (is_copy, how) = match (off(emitter), off(twin)) {
         (Some(true), Some(false)) => (true, "this one's carrier is not that of a licensed station"),
         (Some(false), Some(true)) => (false, ""),
@@ -221,11 +221,8 @@ fn reasons(
     composite: bool,
 ) -> Vec<String> {
     let mut reasons = Vec::new();
-    let alone: Vec<&str> = records
-        .iter()
-        .filter(|record| record.finding.tier == Tier::A)
-        .map(|record| record.finding.rule.as_str())
-        .collect();
+    let alone: Vec<&str> =
+        records.iter().filter(|record| record.tier == Tier::A).map(|record| record.rule.as_str()).collect();
     if !alone.is_empty() {
         let are = if alone.len() == 1 { "is" } else { "are each" };
         reasons.push(format!("{} {are} enough alone (tier A), from error-free copies.", alone.join(" and ")));

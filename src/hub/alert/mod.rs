@@ -12,6 +12,7 @@
 mod book;
 mod classify;
 mod lifecycle;
+mod rows;
 mod territory;
 pub mod words;
 
@@ -262,11 +263,11 @@ impl Alert {
             origin: None,
         });
         let of_nodes = emitter.findings.values().map(|record| EvidenceRow {
-            rule: record.finding.rule.clone(),
-            version: record.finding.version,
-            tier: record.finding.tier,
-            values: record.finding.evidence.clone(),
-            innocent: record.finding.innocent.clone(),
+            rule: record.rule.clone(),
+            version: record.version,
+            tier: record.tier,
+            values: record.evidence.clone(),
+            innocent: record.innocent.clone(),
             nodes: record.nodes.keys().cloned().collect(),
             count: record.count(),
             first_ns: record.first,

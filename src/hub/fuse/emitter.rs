@@ -2,7 +2,7 @@
 
 use crate::cell::{CellIdentity, CellKey};
 use crate::observation::{
-    CarrierError, Clock, Finding, FrameTiming, Level, NodeId, Observation, Octets, Origin, Position,
+    CarrierError, Clock, Evidence, Finding, FrameTiming, Level, NodeId, Observation, Octets, Origin, Position, Tier,
 };
 use crate::units::{Db, Ppb, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -134,16 +134,26 @@ pub struct Sighting {
     pub relative: Option<RelativeCarrier>,
     /// Latest frame timing.
     pub timing: Option<FrameTiming>,
-    /// Frame phases, oldest first, at most [`MAX_LINES`].
+    /// Frame phases, oldest first, at most four.
     pub lines: Vec<Line>,
 }
 
-/// One rule's standing finding on an emitter.
+/// One rule's standing finding on an emitter. The observation behind it is not kept twice: the signed report has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FindingRecord {
-    /// As last reported, with the observation behind it.
-    pub finding: Finding,
-    /// Where the signed report of it stands.
+    /// The rule.
+    pub rule: String,
+    /// Its version.
+    pub version: u16,
+    /// What it is worth alone, as last reported.
+    pub tier: Tier,
+    /// The values that fired, as last reported.
+    pub evidence: Vec<Evidence>,
+    /// Innocent explanations that the rule names.
+    pub innocent: Vec<String>,
+    /// The largest number of error-free copies among the messages of the observation behind it.
+    pub copies: u32,
+    /// Where the last report of it stands, signed, with that observation.
     pub origin: Origin,
     /// Who reported it, with how often.
     pub nodes: BTreeMap<NodeId, u64>,
@@ -163,7 +173,7 @@ impl FindingRecord {
 
     /// The message behind it was received without error at least twice, or it was reported at least twice.
     pub fn confirmed(&self) -> bool {
-        self.count() >= 2 || self.finding.observation.broadcast.iter().any(|block| block.count >= 2)
+        self.count() >= 2 || self.copies >= 2
     }
 }
 
@@ -306,23 +316,32 @@ impl Emitter {
     pub(super) fn note_finding(&mut self, finding: &Finding, origin: &Origin, at: Timestamp, line: Option<u32>) {
         let node = &origin.node;
         let room = self.findings.len() < MAX_FINDINGS;
+        let copies = finding.observation.broadcast.iter().map(|block| block.count).max().unwrap_or(0);
         match self.findings.get_mut(&finding.rule) {
             Some(record) => {
                 *record.nodes.entry(node.clone()).or_insert(0) += 1;
                 record.first = record.first.min(at);
+                record.copies = record.copies.max(copies);
                 if at >= record.last {
                     record.last = at;
-                    record.finding = finding.clone();
+                    record.version = finding.version;
+                    record.tier = finding.tier;
+                    record.evidence.clone_from(&finding.evidence);
+                    record.innocent.clone_from(&finding.innocent);
                     record.origin = origin.clone();
                     record.line = line;
                 }
             }
             None if room => {
-                let nodes = BTreeMap::from([(node.clone(), 1)]);
                 let record = FindingRecord {
-                    finding: finding.clone(),
+                    rule: finding.rule.clone(),
+                    version: finding.version,
+                    tier: finding.tier,
+                    evidence: finding.evidence.clone(),
+                    innocent: finding.innocent.clone(),
+                    copies,
                     origin: origin.clone(),
-                    nodes,
+                    nodes: BTreeMap::from([(node.clone(), 1)]),
                     first: at,
                     last: at,
                     line,

@@ -53,7 +53,7 @@ pub struct FuseConfig {
 }
 
 impl Default for FuseConfig {
-    /// 8192 emitters of at most about 30 kB each; sixteen of one key, which is far beyond what one carrier can hold; 1024 nodes.
+    /// 8192 emitters, of a few kilobytes each where one node hears them and some tens where many do; sixteen of one key, which is far beyond what one carrier can hold; 1024 nodes.
     fn default() -> FuseConfig {
         FuseConfig { max_emitters: 8192, max_per_key: 16, max_nodes: 1024 }
     }

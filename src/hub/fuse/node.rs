@@ -6,8 +6,8 @@ use crate::units::{Ppb, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Cells a node's carrier reference rests on at most.
-const MAX_REFERENCE: usize = 64;
+/// Cells of all streams that a node's carrier reference is drawn from at most.
+const MAX_REFERENCE: usize = 256;
 
 /// One cell of a node's carrier reference.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,9 +38,8 @@ pub struct NodeView {
     pub observations: u64,
     /// Findings received.
     pub findings: u64,
-    stream: String,
     #[serde(with = "reference_map")]
-    reference: BTreeMap<CellKey, ReferenceCell>,
+    reference: BTreeMap<(String, CellKey), ReferenceCell>,
 }
 
 /// A map with structured keys as a list of pairs.
@@ -48,14 +47,14 @@ mod reference_map {
     use super::{BTreeMap, CellKey, ReferenceCell};
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<CellKey, ReferenceCell>, to: S) -> Result<S::Ok, S::Error> {
+    type Map = BTreeMap<(String, CellKey), ReferenceCell>;
+
+    pub(super) fn serialize<S: Serializer>(map: &Map, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(map.iter())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<BTreeMap<CellKey, ReferenceCell>, D::Error> {
-        Ok(Vec::<(CellKey, ReferenceCell)>::deserialize(from)?.into_iter().collect())
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Map, D::Error> {
+        Ok(Vec::<((String, CellKey), ReferenceCell)>::deserialize(from)?.into_iter().collect())
     }
 }
 
@@ -71,33 +70,29 @@ impl NodeView {
             lost_items: 0,
             observations: 0,
             findings: 0,
-            stream: String::new(),
             reference: BTreeMap::new(),
         }
     }
 
-    /// Remembers the carrier of an observation for the reference; a new stream forgets the old one, whose clock was another.
+    /// Remembers the carrier of an observation for the reference of its stream.
     pub(super) fn note_carrier(&mut self, observation: &Observation, at: Timestamp, licensed: bool) {
-        if self.stream != observation.receiver.stream {
-            self.stream.clone_from(&observation.receiver.stream);
-            self.reference.clear();
-        }
         if !observation.carrier.ppb.0.is_finite() {
             return;
         }
-        self.reference.insert(observation.cell, ReferenceCell { ppb: observation.carrier.ppb, at, licensed });
+        let place = (observation.receiver.stream.clone(), observation.cell);
+        self.reference.insert(place, ReferenceCell { ppb: observation.carrier.ppb, at, licensed });
         while self.reference.len() > MAX_REFERENCE {
-            let oldest = self.reference.iter().min_by_key(|(key, cell)| (cell.at, **key)).map(|(key, _)| *key);
+            let oldest = self.reference.iter().min_by_key(|(_, cell)| cell.at).map(|(place, _)| place.clone());
             self.reference.remove(&oldest.expect("longer than the maximum, so not empty"));
         }
     }
 
+    /// The cells heard in `stream` other than `key`; those of other streams are on other clocks.
     pub(super) fn reference_without<'a>(
         &'a self,
-        stream: &str,
+        stream: &'a str,
         key: CellKey,
     ) -> impl Iterator<Item = &'a ReferenceCell> + Clone {
-        let same_clock = self.stream == stream;
-        self.reference.iter().filter(move |(other, _)| same_clock && **other != key).map(|(_, cell)| cell)
+        self.reference.iter().filter(move |((of, other), _)| of == stream && *other != key).map(|(_, cell)| cell)
     }
 }

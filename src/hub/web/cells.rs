@@ -92,7 +92,7 @@ fn row(emitter: &Emitter, alerts: &BTreeMap<EmitterId, AlertId>, now: Timestamp)
             td data-label="Heard by" {
                 div {
                     @for sighting in emitter.sightings.values() {
-                        div { (sighting.node) ", " (page::level(&sighting.level)) }
+                        div.heard { (sighting.node) ", " (page::level(&sighting.level)) }
                     }
                     @if !calibrated { span.quiet { "dBFS: not calibrated" } }
                 }
@@ -101,8 +101,8 @@ fn row(emitter: &Emitter, alerts: &BTreeMap<EmitterId, AlertId>, now: Timestamp)
                 div {
                     @if let Some(alert) = alerts.get(&emitter.id) { a href={ "/alerts/" (alert) } { "alert " (alert) } " " }
                     @for record in emitter.findings.values() {
-                        @let class = match record.finding.tier { Tier::A => "badge critical", Tier::B => "badge high", Tier::C => "badge plain" };
-                        span class=(class) title=[super::rule_text(&record.finding.rule)] { (record.finding.rule) } " "
+                        @let class = match record.tier { Tier::A => "badge critical", Tier::B => "badge high", Tier::C => "badge plain" };
+                        span class=(class) title=[super::rule_text(&record.rule)] { (record.rule) } " "
                     }
                     @if emitter.findings.is_empty() && !alerts.contains_key(&emitter.id) { span.quiet { "none" } }
                 }
