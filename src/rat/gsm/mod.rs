@@ -189,9 +189,10 @@ impl Receiver {
     pub fn finish(&mut self, reports: &mut Vec<CellReport>) {
         // Zeros until the last sample has come out of the filters: it may stand in the overlap of one more hop.
         let zeros = [Complex32::default(); 64];
+        let mut superseded = Vec::new();
         for last in [false, true] {
             while !self.bank.push(&zeros).1 {}
-            self.hop(last, reports);
+            self.hop(last, &mut superseded);
         }
         let mut cells: Vec<(usize, Beacon)> = std::mem::take(&mut self.past);
         for (index, channel) in self.channels.iter_mut().enumerate() {
