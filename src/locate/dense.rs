@@ -16,7 +16,7 @@ pub(super) fn factor(a: &mut [f64], n: usize) -> usize {
         for k in 0..j {
             pivot -= a[j * n + k] * a[j * n + k];
         }
-        if !(pivot > ZERO * diagonal) {
+        if pivot.is_nan() || pivot <= ZERO * diagonal {
             held += 1;
             a[j * n + j] = f64::INFINITY;
             (j + 1..n).for_each(|i| a[i * n + j] = 0.0);

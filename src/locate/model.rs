@@ -238,9 +238,7 @@ impl Model {
             }
             for &(at, c) in &linear.terms[..linear.used] {
                 out.gz[at] += loss.slope * c;
-                for a in 0..3 {
-                    out.zx[at][a] += loss.bend * c * j[a];
-                }
+                out.zx[at].iter_mut().zip(j).for_each(|(zx, j)| *zx += loss.bend * c * j);
                 for &(to, d) in &linear.terms[..linear.used] {
                     out.zz[at * p + to] += loss.bend * c * d;
                 }
