@@ -213,7 +213,10 @@ pub fn locate(problem: &Problem) -> Result<Fix, NoFix> {
         });
     };
     let least = best.cost;
-    let admissible: Vec<&Minimum> = minima.iter().filter(|m| m.cost <= least + ADMISSIBLE).collect();
+    let mut admissible: Vec<Minimum> = minima.iter().filter(|m| m.cost <= least + ADMISSIBLE).cloned().collect();
+    if model.has_late() {
+        admissible.iter_mut().for_each(|minimum| solver.spread(minimum));
+    }
     let sigma_m = admissible.iter().map(|m| Covariance::of(m.covariance).axes().0).fold(f64::INFINITY, f64::min);
     if sigma_m > VAGUE_M {
         return Err(NoFix::Vague { sigma_km: sigma_m / 1000.0, limit_km: VAGUE_M / 1000.0 });
@@ -221,10 +224,10 @@ pub fn locate(problem: &Problem) -> Result<Fix, NoFix> {
     // Laplace's approximation of each minimum's share: its likelihood times the area that it covers.
     let area = |m: &Minimum| (m.covariance[0][0] * m.covariance[1][1] - m.covariance[0][1].powi(2)).max(0.0).sqrt();
     let mass = |m: &Minimum| (-0.5 * (m.cost - least)).exp() * area(m);
-    let total: f64 = admissible.iter().map(|m| mass(m)).sum();
+    let total: f64 = admissible.iter().map(mass).sum();
     let mut solutions = Vec::with_capacity(admissible.len());
     let mut spare = None;
-    for minimum in admissible {
+    for minimum in &admissible {
         let information = solver.information(minimum.x, &minimum.z);
         let leverages = information.as_ref().map(|(_, l)| l.as_slice()).unwrap_or_default();
         let influences = influences(&model, minimum, leverages);

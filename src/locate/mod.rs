@@ -15,9 +15,9 @@
 //! reported: nodes in a line give a mirror image, which may lie in another country.
 //!
 //! Limits: the emitter stands still; a licensed path is taken to be in line of sight; levels have independent shadowing and one
-//! exponent. What is reached is measured by `tests/locate.rs` and recorded in tests/data/locate/README.md: the bound within 4 % for 3
-//! to 6 nodes in line of sight; 1.5 times the clean error where a third of the paths is late by 500 ns, with regions that then hold the
-//! truth less often than they say (80 % instead of 95 %).
+//! exponent. What is reached is measured by `tests/locate.rs` and recorded in tests/data/locate/README.md: in line of sight the bound
+//! within 5 % for 3 to 6 nodes; where a third of the paths is late by 500 ns, 1.5 times the clean error, with 95 % regions that then
+//! hold the truth in 90 %.
 //!
 //! ## References
 //! - NIMA TR8350.2, third edition: WGS-84 ellipsoid, table 3.1

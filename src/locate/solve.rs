@@ -28,6 +28,11 @@ const FAR: f64 = 30.0;
 /// A decrease of the cost that is none: a hundredth of a standard deviation costs ten times as much.
 const SETTLED: f64 = 1e-5;
 
+/// The rings and directions of [`Solver::spread`], and the rings' distance in standard deviations.
+const SPREAD_RADII: usize = 8;
+const SPREAD_DIRECTIONS: usize = 12;
+const SPREAD_STEP: f64 = 0.75;
+
 /// A place where the cost is least.
 #[derive(Clone, Debug)]
 pub(super) struct Minimum {
@@ -326,6 +331,50 @@ impl<'a> Solver<'a> {
     fn covariance(&mut self) -> Option<[[f64; 3]; 3]> {
         let information = self.reduced(0.0);
         inverse3(information)
+    }
+
+    /// Replaces a minimum's horizontal covariance by the second moment of the mixture's likelihood round it.
+    ///
+    /// The mixture's tails are straight, so its bend at the minimum says too little of how far it reaches: 95 %
+    /// regions from the bend alone hold the truth in 79 % of trials, these in 90 % (tests/data/locate/README.md).
+    pub fn spread(&mut self, minimum: &mut Minimum) {
+        let c = minimum.covariance;
+        let root = c[0][0].sqrt();
+        let (skew, rest) = (c[0][1] / root, (c[1][1] - c[0][1] * c[0][1] / c[0][0]).max(0.0).sqrt());
+        let (mut mass, mut moment) = (0.0, [0.0; 3]);
+        for i in 0..SPREAD_RADII {
+            let radius = (i as f64 + 0.5) * SPREAD_STEP;
+            for j in 0..SPREAD_DIRECTIONS {
+                let (b, a) = (std::f64::consts::TAU * j as f64 / SPREAD_DIRECTIONS as f64).sin_cos();
+                let (east, north) = (radius * a * root, radius * (a * skew + b * rest));
+                let x = [minimum.x[0] + east, minimum.x[1] + north, minimum.x[2]];
+                // Each point stands for an area in proportion to its radius.
+                let weight = radius * (-0.5 * (self.relaxed_mixture(x, &minimum.z) - minimum.cost)).exp();
+                mass += weight;
+                let terms = [east * east, east * north, north * north];
+                moment.iter_mut().zip(terms).for_each(|(m, t)| *m += weight * t);
+            }
+        }
+        let [ee, en, nn] = moment.map(|m| m / mass);
+        if ee * nn > en * en && (ee + nn).is_finite() {
+            (minimum.covariance[0][0], minimum.covariance[1][1]) = (ee, nn);
+            (minimum.covariance[0][1], minimum.covariance[1][0]) = (en, en);
+        }
+    }
+
+    /// What a place costs in the mixture, the linear unknowns following it by two steps of Newton.
+    fn relaxed_mixture(&mut self, x: Place, z: &[f64]) -> f64 {
+        self.trial.copy_from_slice(z);
+        let mut least = f64::INFINITY;
+        for _ in 0..3 {
+            self.model.assemble(x, &self.trial, false, None, &mut self.now);
+            least = least.min(self.now.cost);
+            self.factor.copy_from_slice(&self.now.zz);
+            factor(&mut self.factor, self.model.p);
+            substitute(&self.factor, self.model.p, &mut self.now.gz);
+            self.trial.iter_mut().zip(&self.now.gz).for_each(|(z, d)| *z += d);
+        }
+        least
     }
 
     /// The covariance of the place that the Gaussian information at this place allows, and each row's leverage.
