@@ -3,6 +3,7 @@
 //! `DAEN_ACCEPTANCE=1` runs 2,000 trials a line and all lines; by default there are a few hundred and some lines.
 //! What was measured: tests/data/locate/README.md.
 #![cfg(feature = "sensor")]
+#![allow(clippy::unwrap_used)]
 
 #[path = "locate/border.rs"]
 mod border;
