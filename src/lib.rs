@@ -36,6 +36,9 @@ pub mod sensor;
 #[cfg(feature = "hub")]
 pub mod hub;
 
+// Where a transmitter is.
+pub mod locate;
+
 // Test transmitters and scenes: to files and memory, never to a radio.
 #[cfg(feature = "sensor")]
 pub mod synth;

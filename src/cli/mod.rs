@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 mod demo;
 #[cfg(feature = "hub")]
 mod hub;
+mod locate;
 #[cfg(feature = "sensor")]
 mod replay;
 #[cfg(feature = "sensor")]
@@ -34,6 +35,8 @@ enum Command {
     /// Run the hub: collect, store, raise alerts and serve the pages.
     #[cfg(feature = "hub")]
     Hub(hub::Args),
+    /// Place transmitters from recorded observations.
+    Locate(locate::Args),
     /// Write synthetic recordings and scenes, with the truth beside them.
     #[cfg(feature = "sensor")]
     Synth(synth::Args),
@@ -51,6 +54,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sensor(args) => sensor::run(args),
         #[cfg(feature = "hub")]
         Command::Hub(args) => hub::run(args),
+        Command::Locate(args) => locate::run(args),
         #[cfg(feature = "sensor")]
         Command::Synth(args) => synth::run(args),
         #[cfg(all(feature = "sensor", feature = "hub"))]

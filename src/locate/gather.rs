@@ -1,0 +1,381 @@
+//! From observations to problems: which frames of which nodes belong together, and what their clocks are worth.
+//!
+//! The newest observation of each cell in each stream counts. Frames are numbered, so the nominal time between any two is exact; a
+//! number that has gone round is resolved by the nodes' clocks, which must agree to half a round: 1.7 hours for GSM, 5 seconds for
+//! LTE and NR. Free clocks are linked through licensed cells that two of them hear; the widest round first.
+
+use super::METRES_PER_NS;
+use super::geodesy::Plane;
+use super::problem::{
+    Arrival, Cell, Clock, Emitter, Late, LevelReading, MAX_CLOCKS, MAX_INPUTS, Problem, Rate, Reference,
+};
+use crate::cell::{CellKey, Rat};
+use crate::observation::{ClockSource, FrameName, FrameTiming, NodeId, Observation, Position};
+use crate::units::{Db, Nanos, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An observation with the node that made it.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard<'a> {
+    /// Who.
+    pub node: &'a NodeId,
+    /// What.
+    pub observation: &'a Observation,
+}
+
+/// What is assumed where nothing is measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// Paths without line of sight; `None`: there are none.
+    pub late: Option<Late>,
+    /// Shadowing of levels, one standard deviation.
+    pub shadowing: Db,
+    /// Height of the suspect's antenna over the ellipsoid, metres, with one standard deviation; `None`: that of the nodes' mean.
+    pub height_m: Option<(f64, f64)>,
+}
+
+impl Default for Options {
+    /// A third of the paths late by 500 ns in the mean, 8 dB of shadowing, the nodes' height.
+    fn default() -> Options {
+        Options { late: Some(Late { share: 0.3, mean_ns: 500.0 }), shadowing: Db(8.0), height_m: None }
+    }
+}
+
+/// One transmitter to place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suspect {
+    /// What was heard.
+    pub cell: CellKey,
+    /// What is known.
+    pub problem: Problem,
+    /// The node of each of the problem's arrivals.
+    pub arrivals: Vec<NodeId>,
+    /// The node of each of the problem's levels.
+    pub levels: Vec<NodeId>,
+    /// When it was last heard.
+    pub at: Timestamp,
+    /// Observations that say nothing about its place, and why.
+    pub unused: Vec<Unused>,
+}
+
+/// An observation that was left out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unused {
+    /// Whose.
+    pub node: NodeId,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why an observation was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Reason {
+    /// Its node's place is not known.
+    #[error("its place is not known")]
+    NoPosition,
+    /// No frame was timed.
+    #[error("no frame was timed")]
+    NoTiming,
+    /// Its clock runs free and shares no licensed cell with another.
+    #[error("its clock runs free and shares no licensed cell with the others")]
+    Unlinked,
+    /// There were more clocks than can be solved together.
+    #[error("more clocks than can be solved together")]
+    TooMany,
+}
+
+/// One standard deviation of a disciplined clock that does not say its own; UHD manual, GPSDO: below 50 ns, and as much for cables.
+const DISCIPLINED: Nanos = Nanos(100);
+/// One standard deviation of a disciplined clock's rate over the seconds between two cells, ppb.
+const DISCIPLINED_PPB: f64 = 1.0;
+/// One standard deviation of a free clock's rate: a dongle's crystal, ppb.
+const FREE_PPB: f64 = 20_000.0;
+/// One standard deviation of a licensed cell's rate: half of the 50 ppb that TS 45.010 clause 5.1 and TS 36.104 clause 6.5.1 allow.
+const LICENSED_PPB: f64 = 25.0;
+/// The least noise that a timing is trusted to have, nanoseconds: calibration of cables and filters.
+const LEAST_SIGMA_NS: f64 = 5.0;
+
+/// Nominal length of a frame number's round, nanoseconds: 2,715,648 frames of 60/13 ms, 1,024 frames of 10 ms.
+fn round_ns(frame: FrameName) -> f64 {
+    match frame {
+        FrameName::Gsm { .. } => 12_533_760e6,
+        FrameName::Radio { .. } => 10_240e6,
+    }
+}
+
+/// Nominal time of a frame within its round, nanoseconds; exact to 2^-9 ns.
+fn nominal_ns(frame: FrameName) -> f64 {
+    match frame {
+        FrameName::Gsm { frame_number } => f64::from(frame_number) * 60e6 / 13.0,
+        FrameName::Radio { sfn, half } => f64::from(sfn) * 10e6 + f64::from(half) * 5e6,
+    }
+}
+
+/// `value` less the whole rounds that bring it nearest to zero.
+fn wrapped(value: f64, round: f64) -> f64 {
+    value - round * (value / round).round()
+}
+
+/// Nanoseconds between two readings.
+fn between(later: &FrameTiming, earlier: &FrameTiming) -> f64 {
+    (later.at_ns - earlier.at_ns).0 as f64 + (later.at_frac_ns - earlier.at_frac_ns)
+}
+
+/// A clock: an unbroken stream of a node.
+type ClockName<'a> = (&'a NodeId, &'a str);
+
+/// What is known of a timed cell on a clock.
+#[derive(Clone, Copy)]
+struct Timed<'a> {
+    clock: ClockName<'a>,
+    observation: &'a Observation,
+    position: Position,
+    timing: FrameTiming,
+}
+
+/// One problem for every cell that has no licensed site, in the order of their keys.
+///
+/// `site_of` gives the antenna's place of a cell that is licensed; its height is above the ellipsoid like all others.
+pub fn suspects(
+    heard: &[Heard<'_>],
+    site_of: impl Fn(&Observation) -> Option<Position>,
+    options: &Options,
+) -> Vec<Suspect> {
+    let mut newest: BTreeMap<(CellKey, ClockName<'_>), &Observation> = BTreeMap::new();
+    let mut sites: BTreeMap<CellKey, Position> = BTreeMap::new();
+    for heard in heard {
+        let observation = heard.observation;
+        let key = (observation.cell, (heard.node, observation.receiver.stream.as_str()));
+        let slot = newest.entry(key).or_insert(observation);
+        if observation.at_ns >= slot.at_ns {
+            *slot = observation;
+        }
+        if let Some(site) = site_of(observation) {
+            sites.insert(observation.cell, site);
+        }
+    }
+    let mut by_cell: BTreeMap<CellKey, Vec<(ClockName<'_>, &Observation)>> = BTreeMap::new();
+    for (&(cell, clock), &observation) in &newest {
+        by_cell.entry(cell).or_default().push((clock, observation));
+    }
+    let licensed: Vec<Timed<'_>> =
+        sites.keys().flat_map(|cell| &by_cell[cell]).filter_map(|&(clock, o)| timed(clock, o)).collect();
+    let suspects = by_cell.iter().filter(|(cell, _)| !sites.contains_key(cell));
+    suspects.map(|(&cell, own)| suspect(cell, own, &licensed, &sites, options)).collect()
+}
+
+fn timed<'a>(clock: ClockName<'a>, observation: &'a Observation) -> Option<Timed<'a>> {
+    Some(Timed { clock, observation, position: observation.position?, timing: observation.timing? })
+}
+
+fn disciplined(observation: &Observation) -> bool {
+    let clock = &observation.clock;
+    clock.locked && matches!(clock.source, ClockSource::GnssPps | ClockSource::Gpsdo)
+}
+
+/// How far each clock's reading is ahead of the common time, coarsely; clocks that nothing links are not in it.
+fn linked<'a>(own: &[Timed<'a>], licensed: &[Timed<'a>]) -> BTreeMap<ClockName<'a>, f64> {
+    let mut ahead: BTreeMap<ClockName<'a>, f64> = BTreeMap::new();
+    let all = || own.iter().chain(licensed);
+    ahead.extend(all().filter(|t| disciplined(t.observation)).map(|t| (t.clock, 0.0)));
+    if ahead.is_empty() {
+        // No clock knows the time: that of the suspect's hearer with the most licensed cells is as good as any.
+        let cells = |t: &&Timed<'a>| licensed.iter().filter(|l| l.clock == t.clock).count();
+        let first = own.iter().rev().max_by_key(cells);
+        ahead.extend(first.map(|t| (t.clock, 0.0)));
+    }
+    // Wide rounds first: they leave no doubt that narrow ones could settle wrongly.
+    for narrow in [false, true] {
+        loop {
+            let mut more = Vec::new();
+            for new in licensed.iter().filter(|t| !ahead.contains_key(&t.clock)) {
+                if (new.observation.cell.rat != Rat::Gsm) != narrow {
+                    continue;
+                }
+                let same = |t: &&Timed<'a>| t.observation.cell == new.observation.cell && ahead.contains_key(&t.clock);
+                let Some(known) = licensed.iter().find(same) else { continue };
+                let nominal = nominal_ns(new.timing.frame) - nominal_ns(known.timing.frame);
+                let off = between(&new.timing, &known.timing) + ahead[&known.clock] - nominal;
+                more.push((new.clock, wrapped(off, round_ns(new.timing.frame))));
+            }
+            if more.is_empty() {
+                break;
+            }
+            // The first link of a clock stands; later ones say the same.
+            more.into_iter().for_each(|(clock, off)| {
+                ahead.entry(clock).or_insert(off);
+            });
+        }
+    }
+    ahead
+}
+
+fn suspect(
+    cell: CellKey,
+    own: &[(ClockName<'_>, &Observation)],
+    licensed: &[Timed<'_>],
+    sites: &BTreeMap<CellKey, Position>,
+    options: &Options,
+) -> Suspect {
+    let mut unused = BTreeSet::new();
+    let mut leave = |clock: ClockName<'_>, reason| {
+        unused.insert(Unused { node: clock.0.clone(), reason });
+    };
+    let mut placed = Vec::new();
+    for &(clock, observation) in own {
+        match observation.position {
+            Some(position) => placed.push((clock, observation, position)),
+            None => leave(clock, Reason::NoPosition),
+        }
+    }
+    let count = placed.len().max(1) as f64;
+    let mean = |f: fn(&Position) -> f64| placed.iter().map(|(_, _, p)| f(p)).sum::<f64>() / count;
+    let plane = Plane::at(mean(|p| p.lat_deg), mean(|p| p.lon_deg));
+    let height = mean(|p| p.height_m.unwrap_or(0.0));
+    let (height_m, height_sigma_m) = options.height_m.unwrap_or((height, 0.0));
+    let emitter = Emitter { height_m, height_sigma_m, ..Emitter::default() };
+    let mut out = Suspect {
+        cell,
+        problem: Problem { plane: Some(plane), emitter, late: options.late, ..Problem::default() },
+        arrivals: Vec::new(),
+        levels: Vec::new(),
+        at: own.iter().map(|(_, o)| o.at_ns).max().unwrap_or_default(),
+        unused: Vec::new(),
+    };
+    for &(clock, observation, position) in placed.iter().take(MAX_INPUTS) {
+        if let Some(level) = observation.level.dbm {
+            let sigma = Db(options.shadowing.0.hypot(observation.level.sigma_db.0));
+            out.problem.levels.push(LevelReading { node: plane.enu(&position), level, sigma });
+            out.levels.push(clock.0.clone());
+        }
+    }
+    let timed_own: Vec<Timed<'_>> = placed.iter().filter_map(|&(clock, o, _)| timed(clock, o)).collect();
+    placed.iter().filter(|(_, o, _)| o.timing.is_none()).for_each(|&(clock, ..)| leave(clock, Reason::NoTiming));
+    let ahead = linked(&timed_own, licensed);
+    let mut frames = Frames { plane, ahead: &ahead, clocks: BTreeMap::new(), origin: None };
+    for timed in &timed_own {
+        match frames.clock(timed, &mut out.problem) {
+            Ok(clock) => {
+                let arrival = frames.arrival(timed, clock, timed_own.iter());
+                out.problem.arrivals.push(arrival);
+                out.problem.rates.push(rate(timed, clock));
+                out.arrivals.push(timed.clock.0.clone());
+            }
+            Err(reason) => leave(timed.clock, reason),
+        }
+    }
+    frames.references(licensed, sites, &mut out.problem);
+    out.unused = unused.into_iter().collect();
+    out
+}
+
+/// Common time and the clocks in use.
+struct Frames<'a, 'b> {
+    plane: Plane,
+    ahead: &'b BTreeMap<ClockName<'a>, f64>,
+    clocks: BTreeMap<ClockName<'a>, usize>,
+    /// The reading that all times count from, and how far its clock is ahead.
+    origin: Option<(FrameTiming, f64)>,
+}
+
+impl<'a> Frames<'a, '_> {
+    /// The clock's index in the problem; made where it is new.
+    fn clock(&mut self, timed: &Timed<'a>, problem: &mut Problem) -> Result<usize, Reason> {
+        let ahead = *self.ahead.get(&timed.clock).ok_or(Reason::Unlinked)?;
+        if let Some(&index) = self.clocks.get(&timed.clock) {
+            return Ok(index);
+        }
+        if problem.clocks.len() >= MAX_CLOCKS {
+            return Err(Reason::TooMany);
+        }
+        self.origin.get_or_insert((timed.timing, ahead));
+        let sigma = timed.observation.clock.sigma_ns.unwrap_or(DISCIPLINED);
+        problem.clocks.push(if disciplined(timed.observation) {
+            Clock { offset_sigma_ns: Some((sigma.0 as f64).max(1.0)), rate_sigma_ppb: DISCIPLINED_PPB }
+        } else {
+            Clock { offset_sigma_ns: None, rate_sigma_ppb: FREE_PPB }
+        });
+        self.clocks.insert(timed.clock, problem.clocks.len() - 1);
+        Ok(problem.clocks.len() - 1)
+    }
+
+    /// Common time since the origin.
+    fn since_origin(&self, timed: &Timed<'a>) -> f64 {
+        let (origin, ahead) = self.origin.expect("set with the first clock");
+        between(&timed.timing, &origin) - self.ahead[&timed.clock] + ahead
+    }
+
+    /// The arrival of a cell's frame; the first of `cell` on a clock in use is the cell's reference frame.
+    fn arrival<'c>(&self, timed: &Timed<'a>, clock: usize, mut cell: impl Iterator<Item = &'c Timed<'a>>) -> Arrival
+    where
+        'a: 'c,
+    {
+        let at = self.since_origin(timed);
+        let anchor = cell.find(|t| self.ahead.contains_key(&t.clock)).unwrap_or(timed);
+        let anchor_at = self.since_origin(anchor);
+        let frames = nominal_ns(timed.timing.frame) - nominal_ns(anchor.timing.frame);
+        // Whole rounds, by the clocks.
+        let round = round_ns(timed.timing.frame);
+        let nominal = frames + round * ((at - anchor_at - frames) / round).round();
+        let elapsed = nominal + anchor_at;
+        let place = timed.position.sigma_m.unwrap_or(0.0) / METRES_PER_NS;
+        Arrival {
+            node: self.plane.enu(&timed.position),
+            clock,
+            at_ns: at - elapsed,
+            elapsed_s: elapsed * 1e-9,
+            sigma_ns: timed.timing.sigma_ns.hypot(place).max(LEAST_SIGMA_NS),
+        }
+    }
+
+    /// Licensed cells, on clocks that heard the suspect and on disciplined ones, which learn the cells' epochs.
+    fn references(&mut self, licensed: &[Timed<'a>], sites: &BTreeMap<CellKey, Position>, problem: &mut Problem) {
+        let mut cells: BTreeMap<CellKey, usize> = BTreeMap::new();
+        if self.origin.is_none() {
+            return;
+        }
+        for timed in licensed {
+            let Ok(clock) = self.clock(timed, problem) else { continue };
+            let key = timed.observation.cell;
+            let cell = match cells.get(&key) {
+                Some(&cell) => cell,
+                None if problem.cells.len() < MAX_CLOCKS => {
+                    let site = self.plane.enu(&sites[&key]);
+                    problem.cells.push(Cell { site, epoch_ns: None, rate_sigma_ppb: LICENSED_PPB });
+                    cells.insert(key, problem.cells.len() - 1);
+                    problem.cells.len() - 1
+                }
+                None => continue,
+            };
+            let arrival = self.arrival(timed, clock, licensed.iter().filter(|t| t.observation.cell == key));
+            problem.references.push(Reference { cell, arrival });
+            problem.reference_rates.push((cell, rate(timed, clock)));
+        }
+    }
+}
+
+/// How fast a cell's frames come: by its carrier where that agrees with its frames, because one oscillator makes both (TS 45.010
+/// clause 5.1, TS 36.104 clause 6.5.1) and a carrier is measured better; otherwise by its frames.
+fn rate(timed: &Timed<'_>, clock: usize) -> Rate {
+    let (timing, carrier) = (&timed.timing, &timed.observation.carrier);
+    let frames = (timing.rate_ppb.0, timing.rate_sigma_ppb.0);
+    let carrier = (carrier.ppb.0, carrier.sigma_ppb.0);
+    let agree = (frames.0 - carrier.0).abs() <= 4.0 * frames.1.hypot(carrier.1);
+    let (ppb, sigma_ppb) = if agree && carrier.1 < frames.1 { carrier } else { frames };
+    Rate { clock, ppb, sigma_ppb: sigma_ppb.max(0.1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_of_frame_numbers_has_its_length() {
+        let last = nominal_ns(FrameName::Gsm { frame_number: 2_715_647 }) + 60e6 / 13.0;
+        assert!((last - round_ns(FrameName::Gsm { frame_number: 0 })).abs() < 1e-2);
+        let last = nominal_ns(FrameName::Radio { sfn: 1023, half: 1 }) + 5e6;
+        assert_eq!(last, round_ns(FrameName::Radio { sfn: 0, half: 0 }));
+        assert_eq!(wrapped(10_240e6 + 3.0, 10_240e6), 3.0);
+        assert_eq!(wrapped(-5_121e6, 10_240e6), 5_119e6);
+    }
+}

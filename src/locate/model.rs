@@ -1,0 +1,410 @@
+//! A [`Problem`] made ready for the solver: its rows, and the joint prior of all linear unknowns.
+//!
+//! Linear unknowns `z`: the suspect's epoch and rate, offset and rate of each node's clock, level at 1 m, path-loss exponent. The
+//! licensed cells' own epochs and rates occur in no row of the suspect, so they are eliminated once, here; what they say about the
+//! clocks is left as a joint Gaussian prior, singular along the common offset that nobody can know.
+
+use super::METRES_PER_NS;
+use super::dense::{factor, substitute};
+use super::geodesy::Enu;
+use super::likelihood::{Loss, gaussian, mixture};
+use super::problem::{Arrival, Problem};
+use std::f64::consts::{LN_10, PI};
+
+/// Where the emitter is: east, north, height above the ellipsoid; metres.
+pub(super) type Place = [f64; 3];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Metres.
+    Arrival,
+    /// Decibels.
+    Level,
+    /// Radians.
+    Bearing,
+}
+
+/// One measurement of the suspect.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub kind: Kind,
+    pub node: Enu,
+    pub observed: f64,
+    /// One over the variance.
+    pub info: f64,
+    /// The linear unknowns in it and their coefficients; the exponent's is set when the place is known.
+    terms: [(usize, f64); 4],
+    used: usize,
+}
+
+impl Row {
+    fn new(kind: Kind, node: Enu, observed: f64, sigma: f64) -> Row {
+        Row { kind, node, observed, info: 1.0 / (sigma * sigma), terms: [(0, 0.0); 4], used: 0 }
+    }
+
+    /// What the linear unknowns add to the model, where they do so with the same share everywhere.
+    pub fn offset(&self, z: &[f64]) -> f64 {
+        self.terms[..self.used].iter().map(|&(at, c)| c * z[at]).sum()
+    }
+
+    fn term(&mut self, at: Option<usize>, coefficient: f64) {
+        if let Some(at) = at {
+            self.terms[self.used] = (at, coefficient);
+            self.used += 1;
+        }
+    }
+}
+
+/// Places of the linear unknowns in `z`.
+#[derive(Clone, Debug, Default)]
+struct Layout {
+    epoch: Option<usize>,
+    rate: Option<usize>,
+    offsets: Vec<Option<usize>>,
+    rates: Vec<Option<usize>>,
+    power: Option<usize>,
+    exponent: Option<usize>,
+    count: usize,
+}
+
+impl Layout {
+    fn next(&mut self, wanted: bool) -> Option<usize> {
+        self.count += usize::from(wanted);
+        wanted.then(|| self.count - 1)
+    }
+}
+
+/// The solver's view of a problem.
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    pub rows: Vec<Row>,
+    /// How many linear unknowns.
+    pub p: usize,
+    /// Information of their prior, `p` by `p`.
+    prior: Vec<f64>,
+    /// Its mean.
+    pub mean: Vec<f64>,
+    /// Share and mean excess of late paths, metres.
+    late: Option<(f64, f64)>,
+    radius_m: f64,
+    height: (f64, f64),
+}
+
+/// The normal equations at a place.
+#[derive(Clone, Debug)]
+pub(super) struct Normal {
+    pub cost: f64,
+    pub xx: [[f64; 3]; 3],
+    pub gx: [f64; 3],
+    pub zz: Vec<f64>,
+    /// `p` rows of 3.
+    pub zx: Vec<[f64; 3]>,
+    pub gz: Vec<f64>,
+}
+
+impl Normal {
+    pub fn new(p: usize) -> Normal {
+        Normal {
+            cost: 0.0,
+            xx: [[0.0; 3]; 3],
+            gx: [0.0; 3],
+            zz: vec![0.0; p * p],
+            zx: vec![[0.0; 3]; p],
+            gz: vec![0.0; p],
+        }
+    }
+}
+
+/// A row at a place: residual, derivative of its model by the place, and its terms.
+pub(super) struct Linear {
+    pub residual: f64,
+    pub by_place: [f64; 3],
+    pub terms: [(usize, f64); 4],
+    pub used: usize,
+}
+
+impl Model {
+    /// The problem must have been checked.
+    pub fn new(problem: &Problem) -> Model {
+        let layout = layout(problem);
+        let rows = rows(problem, &layout);
+        let (prior, mean) = prior(problem, &layout);
+        Model {
+            rows,
+            p: layout.count,
+            prior,
+            mean,
+            late: problem.late.map(|late| (late.share, late.mean_ns * METRES_PER_NS)),
+            radius_m: problem.plane.map_or(f64::INFINITY, |plane| plane.radius_m()),
+            height: (problem.emitter.height_m, problem.emitter.height_sigma_m),
+        }
+    }
+
+    /// A point of the plane's axes at this place.
+    pub fn enu(&self, x: Place) -> Enu {
+        Enu { east_m: x[0], north_m: x[1], up_m: x[2] - (x[0] * x[0] + x[1] * x[1]) / (2.0 * self.radius_m) }
+    }
+
+    /// The height that the prior expects.
+    pub fn height_m(&self) -> f64 {
+        self.height.0
+    }
+
+    /// Whether paths may be late.
+    pub fn has_late(&self) -> bool {
+        self.late.is_some()
+    }
+
+    /// One row at a place with these linear unknowns.
+    #[inline]
+    pub fn linear(&self, row: &Row, x: Place, z: &[f64]) -> Linear {
+        let at = self.enu(x);
+        let (e, n, u) = (at.east_m - row.node.east_m, at.north_m - row.node.north_m, at.up_m - row.node.up_m);
+        // Height above the ellipsoid is held while moving sideways, so `up` falls with the ground.
+        let (ue, un) = (-x[0] / self.radius_m, -x[1] / self.radius_m);
+        let mut terms = row.terms;
+        let free = if self.height.1 > 0.0 { 1.0 } else { 0.0 };
+        // No antenna stands within a metre of another, and a direction from a place to itself does not exist.
+        let distance = (e * e + n * n + u * u).sqrt().max(1.0);
+        let outward = [(e + u * ue) / distance, (n + u * un) / distance, free * u / distance];
+        let (model, by_place) = match row.kind {
+            Kind::Arrival => (distance, outward),
+            Kind::Level => {
+                terms[1].1 = -10.0 * distance.log10();
+                let slope = -10.0 * z[terms[1].0] / (LN_10 * distance);
+                (0.0, outward.map(|o| o * slope))
+            }
+            Kind::Bearing => {
+                let r2 = (e * e + n * n).max(1.0);
+                (e.atan2(n), [n / r2, -e / r2, 0.0])
+            }
+        };
+        let linear: f64 = terms[..row.used].iter().map(|&(at, c)| c * z[at]).sum();
+        let mut residual = row.observed - model - linear;
+        if row.kind == Kind::Bearing {
+            residual -= 2.0 * PI * (residual / (2.0 * PI)).round();
+        }
+        Linear { residual, by_place, terms, used: row.used }
+    }
+
+    /// What a row's residual costs; `plain` takes every path to be in line of sight.
+    #[inline]
+    pub fn loss(&self, row: &Row, residual: f64, plain: bool) -> Loss {
+        match (row.kind, self.late) {
+            (Kind::Arrival, Some((share, mean))) if !plain => mixture(residual, row.info, share, mean),
+            _ => gaussian(residual, row.info),
+        }
+    }
+
+    /// The plain cost at the prior's mean of the linear unknowns, and half its downward slope along each of them.
+    pub fn slopes(&self, x: Place, mean: &[f64], out: &mut [f64]) -> f64 {
+        out.fill(0.0);
+        let mut cost = 0.0;
+        for row in &self.rows {
+            let linear = self.linear(row, x, mean);
+            let slope = linear.residual * row.info;
+            cost += linear.residual * slope;
+            linear.terms[..linear.used].iter().for_each(|&(at, c)| out[at] += slope * c);
+        }
+        cost
+    }
+
+    /// The normal equations at a place; rows in `without` are left out.
+    pub fn assemble(&self, x: Place, z: &[f64], plain: bool, without: Option<usize>, out: &mut Normal) {
+        let p = self.p;
+        out.cost = 0.0;
+        out.xx = [[0.0; 3]; 3];
+        out.gx = [0.0; 3];
+        out.zx.fill([0.0; 3]);
+        out.zz.copy_from_slice(&self.prior);
+        for i in 0..p {
+            let pull: f64 = (0..p).map(|j| self.prior[i * p + j] * (self.mean[j] - z[j])).sum();
+            out.gz[i] = pull;
+            out.cost += pull * (self.mean[i] - z[i]);
+        }
+        for (i, row) in self.rows.iter().enumerate() {
+            if without == Some(i) {
+                continue;
+            }
+            let linear = self.linear(row, x, z);
+            let loss = self.loss(row, linear.residual, plain);
+            let j = linear.by_place;
+            out.cost += loss.cost;
+            for a in 0..3 {
+                out.gx[a] += loss.slope * j[a];
+                for b in 0..3 {
+                    out.xx[a][b] += loss.bend * j[a] * j[b];
+                }
+            }
+            for &(at, c) in &linear.terms[..linear.used] {
+                out.gz[at] += loss.slope * c;
+                out.zx[at].iter_mut().zip(j).for_each(|(zx, j)| *zx += loss.bend * c * j);
+                for &(to, d) in &linear.terms[..linear.used] {
+                    out.zz[at * p + to] += loss.bend * c * d;
+                }
+            }
+        }
+        let (height, sigma) = self.height;
+        if sigma > 0.0 {
+            let off = (height - x[2]) / sigma;
+            out.cost += off * off;
+            out.gx[2] += off / sigma;
+            out.xx[2][2] += 1.0 / (sigma * sigma);
+        } else {
+            out.xx[2][2] = 1.0;
+        }
+    }
+}
+
+fn layout(problem: &Problem) -> Layout {
+    let arrivals = || problem.arrivals.iter().chain(problem.references.iter().map(|r| &r.arrival));
+    // Nothing can drift where all frames are those of the reference instant.
+    let drifting = arrivals().any(|a| a.elapsed_s != 0.0);
+    let mut layout = Layout::default();
+    layout.epoch = layout.next(!problem.arrivals.is_empty());
+    layout.rate = layout.next(drifting && problem.emitter.rate_sigma_ppb > 0.0);
+    for (i, clock) in problem.clocks.iter().enumerate() {
+        let readings = problem.arrivals.iter().filter(|a| a.clock == i).count();
+        let shared = problem.references.iter().any(|r| r.arrival.clock == i);
+        // An error that one reading alone has is part of that reading's noise.
+        let alone = readings <= 1 && !shared && clock.offset_sigma_ns.is_some();
+        let offset = layout.next(!alone && (readings > 0 || shared));
+        let rate = layout.next(drifting && clock.rate_sigma_ppb > 0.0);
+        layout.offsets.push(offset);
+        layout.rates.push(rate);
+    }
+    layout.power = layout.next(!problem.levels.is_empty());
+    layout.exponent = layout.next(!problem.levels.is_empty());
+    layout
+}
+
+fn rows(problem: &Problem, layout: &Layout) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(problem.arrivals.len() + problem.levels.len() + problem.bearings.len());
+    for arrival in &problem.arrivals {
+        let offset = layout.offsets[arrival.clock];
+        let own = problem.clocks[arrival.clock].offset_sigma_ns.filter(|_| offset.is_none()).unwrap_or(0.0);
+        let sigma = arrival.sigma_ns.hypot(own) * METRES_PER_NS;
+        let mut row = Row::new(Kind::Arrival, arrival.node, arrival.at_ns * METRES_PER_NS, sigma);
+        row.term(layout.epoch, 1.0);
+        row.term(layout.rate, -arrival.elapsed_s);
+        row.term(offset, 1.0);
+        row.term(layout.rates[arrival.clock], arrival.elapsed_s);
+        rows.push(row);
+    }
+    for level in &problem.levels {
+        let mut row = Row::new(Kind::Level, level.node, level.level.0, level.sigma.0);
+        row.term(layout.power, 1.0);
+        row.term(layout.exponent, 0.0);
+        rows.push(row);
+    }
+    for bearing in &problem.bearings {
+        let (azimuth, sigma) = (bearing.azimuth_deg.to_radians(), bearing.sigma_deg.to_radians());
+        rows.push(Row::new(Kind::Bearing, bearing.node, azimuth, sigma));
+    }
+    rows
+}
+
+/// Information and information-weighted mean of a set of unknowns, gathered row by row.
+struct Gather {
+    n: usize,
+    info: Vec<f64>,
+    weighted: Vec<f64>,
+}
+
+impl Gather {
+    fn add(&mut self, terms: &[(Option<usize>, f64)], observed: f64, sigma: f64) {
+        let info = 1.0 / (sigma * sigma);
+        for &(at, c) in terms {
+            let Some(at) = at else { continue };
+            self.weighted[at] += info * c * observed;
+            for &(to, d) in terms {
+                if let Some(to) = to {
+                    self.info[at * self.n + to] += info * c * d;
+                }
+            }
+        }
+    }
+
+    /// The information on the first `keep` unknowns after eliminating the others, and its mean.
+    fn marginal(mut self, keep: usize) -> (Vec<f64>, Vec<f64>) {
+        let (n, m) = (self.n, self.n - keep);
+        let mut rest: Vec<f64> = (0..m * m).map(|i| self.info[(keep + i / m) * n + keep + i % m]).collect();
+        factor(&mut rest, m);
+        let mut kept: Vec<f64> = (0..keep * keep).map(|i| self.info[i / keep * n + i % keep]).collect();
+        for j in 0..keep {
+            let mut column: Vec<f64> = (0..m).map(|i| self.info[(keep + i) * n + j]).collect();
+            if column.iter().all(|&v| v == 0.0) {
+                continue;
+            }
+            substitute(&rest, m, &mut column);
+            for i in 0..keep {
+                kept[i * keep + j] -= (0..m).map(|k| self.info[i * n + keep + k] * column[k]).sum::<f64>();
+            }
+            self.weighted[j] -= (0..m).map(|k| self.weighted[keep + k] * column[k]).sum::<f64>();
+        }
+        // Rounding must not leave the two halves apart.
+        for i in 0..keep {
+            for j in 0..i {
+                let both = 0.5 * (kept[i * keep + j] + kept[j * keep + i]);
+                (kept[i * keep + j], kept[j * keep + i]) = (both, both);
+            }
+        }
+        let mut mean = self.weighted;
+        mean.truncate(keep);
+        let mut l = kept.clone();
+        factor(&mut l, keep);
+        substitute(&l, keep, &mut mean);
+        (kept, mean)
+    }
+}
+
+/// The joint prior of the linear unknowns: what clocks, licensed cells, rates and beliefs say without the suspect's frames.
+fn prior(problem: &Problem, layout: &Layout) -> (Vec<f64>, Vec<f64>) {
+    let p = layout.count;
+    let n = p + 2 * problem.cells.len();
+    let mut gather = Gather { n, info: vec![0.0; n * n], weighted: vec![0.0; n] };
+    let epoch = |cell: usize| Some(p + 2 * cell);
+    let drifts = |cell: usize| (problem.cells[cell].rate_sigma_ppb > 0.0).then_some(p + 2 * cell + 1);
+    // Rates are in metres a second: one part in 10^9 of the speed of light.
+    let speed = |ppb: f64| ppb * METRES_PER_NS;
+    for (i, clock) in problem.clocks.iter().enumerate() {
+        if let Some(sigma) = clock.offset_sigma_ns {
+            gather.add(&[(layout.offsets[i], 1.0)], 0.0, sigma * METRES_PER_NS);
+        }
+        gather.add(&[(layout.rates[i], 1.0)], 0.0, speed(clock.rate_sigma_ppb));
+    }
+    for (i, cell) in problem.cells.iter().enumerate() {
+        if let Some((ns, sigma)) = cell.epoch_ns {
+            gather.add(&[(epoch(i), 1.0)], ns * METRES_PER_NS, sigma * METRES_PER_NS);
+        }
+        gather.add(&[(drifts(i), 1.0)], 0.0, speed(cell.rate_sigma_ppb));
+    }
+    for reference in &problem.references {
+        let Arrival { node, clock, at_ns, elapsed_s, sigma_ns } = reference.arrival;
+        let flight = node.distance_m(problem.cells[reference.cell].site);
+        let terms = [
+            (epoch(reference.cell), 1.0),
+            (drifts(reference.cell), -elapsed_s),
+            (layout.offsets[clock], 1.0),
+            (layout.rates[clock], elapsed_s),
+        ];
+        gather.add(&terms, at_ns * METRES_PER_NS - flight, sigma_ns * METRES_PER_NS);
+    }
+    if layout.rates.iter().any(Option::is_some) || layout.rate.is_some() {
+        for (cell, rate) in &problem.reference_rates {
+            let terms = [(drifts(*cell), 1.0), (layout.rates[rate.clock], -1.0)];
+            gather.add(&terms, speed(rate.ppb), speed(rate.sigma_ppb));
+        }
+        for rate in &problem.rates {
+            let terms = [(layout.rate, 1.0), (layout.rates[rate.clock], -1.0)];
+            gather.add(&terms, speed(rate.ppb), speed(rate.sigma_ppb));
+        }
+    }
+    gather.add(&[(layout.rate, 1.0)], 0.0, speed(problem.emitter.rate_sigma_ppb));
+    if let Some((power, sigma)) = problem.emitter.power {
+        gather.add(&[(layout.power, 1.0)], power.0, sigma.0);
+    }
+    let (exponent, sigma) = problem.emitter.exponent;
+    gather.add(&[(layout.exponent, 1.0)], exponent, sigma);
+    gather.marginal(p)
+}

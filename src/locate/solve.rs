@@ -1,0 +1,422 @@
+//! Levenberg-Marquardt from many starts.
+//!
+//! The linear unknowns are eliminated from every step by their Schur complement, so a step solves three equations whatever the
+//! number of clocks and cells. Starts are the cheapest places of a polar grid round the nodes, one in each direction where the cost
+//! has a local minimum, and the closed-form places of nodes three by three; with late paths each arrival is also doubted once.
+
+use super::closed::{self, PseudoRange};
+use super::dense::{factor, inverse3, substitute};
+use super::model::{Kind, Model, Normal, Place};
+
+/// Solutions whose cost exceeds the best by less are admissible: three standard deviations of one unknown.
+pub(super) const ADMISSIBLE: f64 = 9.0;
+/// Directions of the starting grid.
+const DIRECTIONS: usize = 16;
+/// Distances of the starting grid, in units of the nodes' extent; far ones are nearly the same hyperbola.
+const DISTANCES: [f64; 6] = [0.15, 0.45, 0.9, 1.4, 2.2, 4.0];
+/// Starts from the grid that are followed, without closed forms and beside them.
+const MAX_GRID_STARTS: [usize; 2] = [8, 3];
+/// Starts from closed forms that are followed.
+const MAX_CLOSED_STARTS: usize = 6;
+/// Sets of three nodes whose closed form is tried: all of six nodes.
+const MAX_TRIPLES: usize = 20;
+/// Starts nearer than this to each other, as a share of the nodes' extent, are one.
+const SAME_START: f64 = 0.03;
+const MAX_STEPS: usize = 40;
+/// A search that leaves this many extents found no place.
+const FAR: f64 = 30.0;
+/// A decrease of the cost that is none: a hundredth of a standard deviation costs ten times as much.
+const SETTLED: f64 = 1e-5;
+
+/// The rings and directions of [`Solver::spread`], and the rings' distance in standard deviations.
+const SPREAD_RADII: usize = 8;
+const SPREAD_DIRECTIONS: usize = 12;
+const SPREAD_STEP: f64 = 0.75;
+
+/// A place where the cost is least.
+#[derive(Clone, Debug)]
+pub(super) struct Minimum {
+    pub x: Place,
+    pub z: Vec<f64>,
+    pub cost: f64,
+    /// Inverse of the information on the place.
+    pub covariance: [[f64; 3]; 3],
+}
+
+/// A solver with its scratch space.
+pub(super) struct Solver<'a> {
+    model: &'a Model,
+    now: Normal,
+    next: Normal,
+    factor: Vec<f64>,
+    prepared: Vec<f64>,
+    levels: bool,
+    elimination: Vec<[f64; 3]>,
+    shift: Vec<f64>,
+    trial: Vec<f64>,
+    centre: [f64; 2],
+    extent_m: f64,
+}
+
+impl<'a> Solver<'a> {
+    pub fn new(model: &'a Model) -> Solver<'a> {
+        let p = model.p;
+        let count = model.rows.len().max(1) as f64;
+        let sum = |f: fn(&super::model::Row) -> f64| model.rows.iter().map(f).sum::<f64>() / count;
+        let centre = [sum(|r| r.node.east_m), sum(|r| r.node.north_m)];
+        let off = |r: &super::model::Row| (r.node.east_m - centre[0]).hypot(r.node.north_m - centre[1]);
+        // Nodes at one place still see some kilometres.
+        let extent_m = model.rows.iter().map(off).fold(3000.0, f64::max);
+        Solver {
+            model,
+            now: Normal::new(p),
+            next: Normal::new(p),
+            factor: vec![0.0; p * p],
+            prepared: vec![0.0; p * p],
+            levels: model.rows.iter().any(|row| row.kind == Kind::Level),
+            elimination: vec![[0.0; 3]; p],
+            shift: vec![0.0; p],
+            trial: vec![0.0; p],
+            centre,
+            extent_m,
+        }
+    }
+
+    /// How far from the nodes' centre a place is sought.
+    pub fn reach_m(&self) -> f64 {
+        FAR * self.extent_m
+    }
+
+    /// All minima that were found, the least first; empty where every search ran away.
+    pub fn minima(&mut self) -> Vec<Minimum> {
+        let mut found: Vec<Minimum> = Vec::new();
+        for start in self.starts() {
+            let z = self.relaxed(start, None);
+            if let Some(minimum) = self.descend(start, z, true, None) {
+                keep(&mut found, minimum);
+            }
+        }
+        if self.model.has_late() {
+            found = self.doubted(&found);
+        }
+        found
+    }
+
+    /// Minima of the mixture, from those of the plain cost: as they are, and with each arrival doubted in turn.
+    fn doubted(&mut self, plain: &[Minimum]) -> Vec<Minimum> {
+        let arrivals: Vec<usize> =
+            (0..self.model.rows.len()).filter(|&i| self.model.rows[i].kind == Kind::Arrival).collect();
+        let mut found = Vec::new();
+        for start in plain.iter().take(3) {
+            if let Some(minimum) = self.descend(start.x, start.z.clone(), false, None) {
+                keep(&mut found, minimum);
+            }
+            // Beyond a dozen readings one of them no longer pulls the start away.
+            for &row in arrivals.iter().filter(|_| (4..=12).contains(&arrivals.len())) {
+                let Some(other) = self.descend(start.x, start.z.clone(), true, Some(row)) else { continue };
+                if let Some(minimum) = self.descend(other.x, other.z, false, None) {
+                    keep(&mut found, minimum);
+                }
+            }
+        }
+        found
+    }
+
+    fn starts(&mut self) -> Vec<Place> {
+        self.prepare();
+        let mut starts = self.closed_starts();
+        let most = MAX_GRID_STARTS[usize::from(!starts.is_empty())];
+        for x in self.grid_starts(most) {
+            let near = |s: &Place| (s[0] - x[0]).hypot(s[1] - x[1]) < SAME_START * self.extent_m;
+            if !starts.iter().any(near) {
+                starts.push(x);
+            }
+        }
+        starts
+    }
+
+    /// The cheapest of the closed-form places of nodes three by three.
+    fn closed_starts(&mut self) -> Vec<Place> {
+        let (model, height) = (self.model, self.model.height_m());
+        // One arrival a node, less what is believed of its clock.
+        let mut nodes: Vec<PseudoRange> = Vec::new();
+        for row in model.rows.iter().filter(|row| row.kind == Kind::Arrival) {
+            let known = |n: &PseudoRange| n[0] == row.node.east_m && n[1] == row.node.north_m;
+            if !nodes.iter().any(known) {
+                nodes.push([row.node.east_m, row.node.north_m, row.observed - row.offset(&model.mean)]);
+            }
+        }
+        let n = nodes.len();
+        let total = n * n.saturating_sub(1) * n.saturating_sub(2) / 6;
+        // Of many nodes, sets spread evenly over all.
+        let stride = total.div_ceil(MAX_TRIPLES).max(1);
+        let triples = (0..n).flat_map(|i| (i + 1..n).flat_map(move |j| (j + 1..n).map(move |k| [i, j, k])));
+        let mut candidates: Vec<(f64, Place)> = Vec::new();
+        for triple in triples.step_by(stride) {
+            for place in closed::places(triple.map(|i| nodes[i])).into_iter().flatten() {
+                let x = [place[0], place[1], height];
+                if (x[0] - self.centre[0]).hypot(x[1] - self.centre[1]) < self.reach_m() {
+                    candidates.push((self.relaxed_cost(x), x));
+                }
+            }
+        }
+        candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut starts: Vec<Place> = Vec::new();
+        for (_, x) in candidates {
+            let near = |s: &Place| (s[0] - x[0]).hypot(s[1] - x[1]) < SAME_START * self.extent_m;
+            if starts.len() < MAX_CLOSED_STARTS && !starts.iter().any(near) {
+                starts.push(x);
+            }
+        }
+        starts
+    }
+
+    fn grid_starts(&mut self, most: usize) -> Vec<Place> {
+        let height = self.model.height_m();
+        let mut ring: Vec<(f64, Place)> = Vec::with_capacity(DIRECTIONS);
+        for direction in 0..DIRECTIONS {
+            // Half a step off the axes: nodes are often set up along them.
+            let (sin, cos) = ((direction as f64 + 0.5) / DIRECTIONS as f64 * std::f64::consts::TAU).sin_cos();
+            let mut best = (f64::INFINITY, [0.0; 3]);
+            for distance in DISTANCES.map(|d| d * self.extent_m) {
+                let x = [self.centre[0] + distance * sin, self.centre[1] + distance * cos, height];
+                let cost = self.relaxed_cost(x);
+                if cost < best.0 {
+                    best = (cost, x);
+                }
+            }
+            ring.push(best);
+        }
+        let n = ring.len();
+        let mut starts: Vec<(f64, Place)> = (0..n)
+            .filter(|&i| ring[i].0 <= ring[(i + 1) % n].0 && ring[i].0 <= ring[(i + n - 1) % n].0)
+            .map(|i| ring[i])
+            .collect();
+        // A narrow valley can hide between two directions of the grid: the cheapest others, opposite each other.
+        let mut rest = ring.clone();
+        rest.sort_by(|a, b| a.0.total_cmp(&b.0));
+        starts.extend(rest.into_iter().filter(|r| !starts.contains(r)).take(4).collect::<Vec<_>>());
+        starts.sort_by(|a, b| a.0.total_cmp(&b.0));
+        starts.truncate(most);
+        starts.into_iter().map(|(_, x)| x).collect()
+    }
+
+    /// Factors the equations of the linear unknowns for [`Solver::relaxed_cost`]; only levels make them depend on the place.
+    fn prepare(&mut self) {
+        self.model.assemble(self.middle(), &self.model.mean, true, None, &mut self.now);
+        self.prepared.copy_from_slice(&self.now.zz);
+        factor(&mut self.prepared, self.model.p);
+    }
+
+    fn middle(&self) -> Place {
+        [self.centre[0], self.centre[1], self.model.height_m()]
+    }
+
+    /// The linear unknowns that fit a place best.
+    fn relaxed(&mut self, x: Place, without: Option<usize>) -> Vec<f64> {
+        let mut z = self.model.mean.clone();
+        self.model.assemble(x, &z, true, without, &mut self.now);
+        self.factor.copy_from_slice(&self.now.zz);
+        factor(&mut self.factor, self.model.p);
+        substitute(&self.factor, self.model.p, &mut self.now.gz);
+        z.iter_mut().zip(&self.now.gz).for_each(|(z, d)| *z += d);
+        z
+    }
+
+    /// What a place costs with the linear unknowns that fit it best.
+    fn relaxed_cost(&mut self, x: Place) -> f64 {
+        let p = self.model.p;
+        self.now.cost = self.model.slopes(x, &self.model.mean, &mut self.now.gz);
+        self.shift.copy_from_slice(&self.now.gz);
+        if self.levels {
+            self.model.assemble(x, &self.model.mean, true, None, &mut self.now);
+            factor(&mut self.now.zz, p);
+            substitute(&self.now.zz, p, &mut self.shift);
+        } else {
+            substitute(&self.prepared, p, &mut self.shift);
+        }
+        self.now.cost - self.shift.iter().zip(&self.now.gz).map(|(a, b)| a * b).sum::<f64>()
+    }
+
+    /// Steps downhill until the cost settles; `None` where the search runs away or the place is not determined.
+    fn descend(&mut self, mut x: Place, mut z: Vec<f64>, plain: bool, without: Option<usize>) -> Option<Minimum> {
+        let model = self.model;
+        model.assemble(x, &z, plain, without, &mut self.now);
+        let mut damping = 1e-3;
+        for _ in 0..MAX_STEPS {
+            let Some(step) = self.step(damping, plain) else {
+                damping *= 10.0;
+                if damping > 1e6 {
+                    return None;
+                }
+                continue;
+            };
+            let to = [x[0] + step[0], x[1] + step[1], x[2] + step[2]];
+            self.trial.iter_mut().zip(z.iter().zip(&self.shift)).for_each(|(t, (z, d))| *t = z + d);
+            model.assemble(to, &self.trial, plain, without, &mut self.next);
+            let gain = self.now.cost - self.next.cost;
+            if gain >= 0.0 {
+                x = to;
+                z.copy_from_slice(&self.trial);
+                std::mem::swap(&mut self.now, &mut self.next);
+                damping = (damping * 0.1).max(1e-9);
+                if gain < SETTLED {
+                    break;
+                }
+                if (x[0] - self.centre[0]).hypot(x[1] - self.centre[1]) > self.reach_m() {
+                    return None;
+                }
+            } else if -gain < SETTLED {
+                break;
+            } else {
+                damping *= 8.0;
+                if damping > 1e9 {
+                    break;
+                }
+            }
+        }
+        let covariance = self.covariance()?;
+        Some(Minimum { x, z, cost: self.now.cost, covariance })
+    }
+
+    /// The step of the place; that of the linear unknowns is left in `shift`.
+    fn step(&mut self, damping: f64, plain: bool) -> Option<[f64; 3]> {
+        let information = self.reduced(if plain { 0.0 } else { damping });
+        let mut right = self.now.gx;
+        self.shift.copy_from_slice(&self.now.gz);
+        substitute(&self.factor, self.model.p, &mut self.shift);
+        for (zx, shift) in self.now.zx.iter().zip(&self.shift) {
+            (0..3).for_each(|a| right[a] -= zx[a] * shift);
+        }
+        let mut l = information;
+        (0..3).for_each(|a| l[a][a] *= 1.0 + damping);
+        let mut flat = l.concat();
+        if flat.iter().any(|v| !v.is_finite()) || factor(&mut flat, 3) > 0 {
+            return None;
+        }
+        substitute(&flat, 3, &mut right);
+        for (shift, y) in self.shift.iter_mut().zip(&self.elimination) {
+            *shift -= (0..3).map(|a| y[a] * right[a]).sum::<f64>();
+        }
+        right.iter().all(|v| v.is_finite()).then_some(right)
+    }
+
+    /// The information on the place with the linear unknowns eliminated; leaves their factor and the elimination behind.
+    fn reduced(&mut self, damping: f64) -> [[f64; 3]; 3] {
+        let p = self.model.p;
+        self.factor.copy_from_slice(&self.now.zz);
+        if damping > 0.0 {
+            (0..p).for_each(|i| self.factor[i * p + i] *= 1.0 + damping);
+        }
+        factor(&mut self.factor, p);
+        let mut information = self.now.xx;
+        let mut column = std::mem::take(&mut self.trial);
+        for a in 0..3 {
+            column.iter_mut().zip(&self.now.zx).for_each(|(c, zx)| *c = zx[a]);
+            substitute(&self.factor, p, &mut column);
+            for (y, c) in self.elimination.iter_mut().zip(&column) {
+                y[a] = *c;
+            }
+        }
+        self.trial = column;
+        for (zx, y) in self.now.zx.iter().zip(&self.elimination) {
+            for a in 0..3 {
+                (0..3).for_each(|b| information[a][b] -= zx[a] * y[b]);
+            }
+        }
+        information
+    }
+
+    /// The covariance of the place at the equations at hand.
+    fn covariance(&mut self) -> Option<[[f64; 3]; 3]> {
+        let information = self.reduced(0.0);
+        inverse3(information)
+    }
+
+    /// Replaces a minimum's horizontal covariance by the second moment of the mixture's likelihood round it.
+    ///
+    /// The mixture's tails are straight, so its bend at the minimum says too little of how far it reaches: 95 %
+    /// regions from the bend alone hold the truth in 79 % of trials, these in 90 % (tests/data/locate/README.md).
+    pub fn spread(&mut self, minimum: &mut Minimum) {
+        let c = minimum.covariance;
+        let root = c[0][0].sqrt();
+        let (skew, rest) = (c[0][1] / root, (c[1][1] - c[0][1] * c[0][1] / c[0][0]).max(0.0).sqrt());
+        let (mut mass, mut moment) = (0.0, [0.0; 3]);
+        for i in 0..SPREAD_RADII {
+            let radius = (i as f64 + 0.5) * SPREAD_STEP;
+            for j in 0..SPREAD_DIRECTIONS {
+                let (b, a) = (std::f64::consts::TAU * j as f64 / SPREAD_DIRECTIONS as f64).sin_cos();
+                let (east, north) = (radius * a * root, radius * (a * skew + b * rest));
+                let x = [minimum.x[0] + east, minimum.x[1] + north, minimum.x[2]];
+                // Each point stands for an area in proportion to its radius.
+                let weight = radius * (-0.5 * (self.relaxed_mixture(x, &minimum.z) - minimum.cost)).exp();
+                mass += weight;
+                let terms = [east * east, east * north, north * north];
+                moment.iter_mut().zip(terms).for_each(|(m, t)| *m += weight * t);
+            }
+        }
+        let [ee, en, nn] = moment.map(|m| m / mass);
+        if ee * nn > en * en && (ee + nn).is_finite() {
+            (minimum.covariance[0][0], minimum.covariance[1][1]) = (ee, nn);
+            (minimum.covariance[0][1], minimum.covariance[1][0]) = (en, en);
+        }
+    }
+
+    /// What a place costs in the mixture, the linear unknowns following it by two steps of Newton.
+    fn relaxed_mixture(&mut self, x: Place, z: &[f64]) -> f64 {
+        self.trial.copy_from_slice(z);
+        let mut least = f64::INFINITY;
+        for _ in 0..3 {
+            self.model.assemble(x, &self.trial, false, None, &mut self.now);
+            least = least.min(self.now.cost);
+            self.factor.copy_from_slice(&self.now.zz);
+            factor(&mut self.factor, self.model.p);
+            substitute(&self.factor, self.model.p, &mut self.now.gz);
+            self.trial.iter_mut().zip(&self.now.gz).for_each(|(z, d)| *z += d);
+        }
+        least
+    }
+
+    /// The covariance of the place that the Gaussian information at this place allows, and each row's leverage.
+    pub fn information(&mut self, x: Place, z: &[f64]) -> Option<([[f64; 3]; 3], Vec<f64>)> {
+        self.model.assemble(x, z, true, None, &mut self.now);
+        let covariance = self.covariance()?;
+        let p = self.model.p;
+        let leverages = self.model.rows.iter().map(|row| {
+            let linear = self.model.linear(row, x, z);
+            let mut a = vec![0.0; p];
+            linear.terms[..linear.used].iter().for_each(|&(at, c)| a[at] += c);
+            let mut solved = a.clone();
+            substitute(&self.factor, p, &mut solved);
+            let along: f64 = a.iter().zip(&solved).map(|(a, s)| a * s).sum();
+            let mut j = linear.by_place;
+            for (y, a) in self.elimination.iter().zip(&a) {
+                (0..3).for_each(|i| j[i] -= y[i] * a);
+            }
+            let across: f64 = (0..3).map(|i| (0..3).map(|k| j[i] * covariance[i][k] * j[k]).sum::<f64>()).sum();
+            row.info * (along + across)
+        });
+        let leverages = leverages.collect();
+        Some((covariance, leverages))
+    }
+}
+
+/// Adds a minimum unless it is one already known; keeps the least first.
+fn keep(found: &mut Vec<Minimum>, new: Minimum) {
+    let same = |old: &Minimum| {
+        let (e, n) = (old.x[0] - new.x[0], old.x[1] - new.x[1]);
+        let c = old.covariance;
+        let determinant = c[0][0] * c[1][1] - c[0][1] * c[0][1];
+        // Squared distance in standard deviations; searches end a small part of one from the minimum.
+        let apart = (e * e * c[1][1] - 2.0 * e * n * c[0][1] + n * n * c[0][0]) / determinant;
+        e.hypot(n) < 1.0 || apart < 0.01
+    };
+    if let Some(old) = found.iter_mut().find(|old| same(old)) {
+        if new.cost < old.cost {
+            *old = new;
+        }
+    } else {
+        found.push(new);
+    }
+    found.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+}
