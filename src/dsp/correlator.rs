@@ -108,7 +108,8 @@ impl Correlator {
         self.inverse.process_with_scratch(&mut self.product, &mut self.scratch);
         let first = shift % sums.len();
         let straight = self.hop.min(sums.len() - first);
-        let matched = self.product[..self.hop].iter().zip(&self.energy).map(|(value, energy)| value.norm_sqr() * energy);
+        let matched =
+            self.product[..self.hop].iter().zip(&self.energy).map(|(value, energy)| value.norm_sqr() * energy);
         let mut matched = matched.fuse();
         for (sum, value) in sums[first..first + straight].iter_mut().zip(matched.by_ref()) {
             *sum += value;

@@ -58,7 +58,7 @@ impl Ofdm {
         let (low, high) = out.split_at_mut(below);
         let advance = delay / length as f64;
         let scale = 1.0 / (length as f32).sqrt();
-        let mut shift = |values: &mut [Complex32], first: i64| {
+        let shift = |values: &mut [Complex32], first: i64| {
             let bins = &self.time[first.rem_euclid(length as i64) as usize..];
             let turn = polar(advance);
             for (part, (values, bins)) in values.chunks_mut(FRESH).zip(bins.chunks(FRESH)).enumerate() {

@@ -14,6 +14,9 @@ const LEAST_BLOCKS: usize = CENTRE / 12;
 /// Frames that a MIB is looked for in: two periods and what they may be cut by.
 const MAX_FRAMES: usize = 17;
 
+/// Difference between the length of a frame as seen and as the carrier says, beyond which the carrier is not believed.
+const FOREIGN: f64 = 20e-6;
+
 /// A cell whose MIB was received.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Acquired {
@@ -32,20 +35,20 @@ struct Turns {
     slot: Complex32,
     /// From one slot to the next.
     half: Complex32,
-    /// From one reference element to the next one above.
-    slope: Complex32,
+    /// From one reference element to the next one above, in the earlier and in the later frames.
+    slope: [Complex32; 2],
 }
 
 /// Moves `pace` to where the reference signals of port 0 say that the frames of `stretch` are, and its offset along.
 ///
-/// `carrier`: nominal carrier, to which the frame's length is related.
-pub fn refine(cutter: &mut Cutter, stretch: &Stretch<'_>, reference: &Reference, carrier: Hz, pace: &mut Pace) {
+/// `carrier`: nominal carrier, to which the frame's length is related. `false` where it leads nowhere.
+pub fn refine(cutter: &mut Cutter, stretch: &Stretch<'_>, reference: &Reference, carrier: Hz, pace: &mut Pace) -> bool {
     let cp = reference.cp();
     let mut grid = Grid::new(reference.subcarriers(), MAX_SYMBOLS);
     let last = cp.slot_symbols() - 3;
     let apart = (cp.useful(last) - cp.useful(0)) as f64 / BASE_RATE.0;
     let slot = (cp.useful(cp.slot_symbols()) - cp.useful(0)) as f64 / BASE_RATE.0;
-    for pass in 0..4 {
+    for pass in 0..5 {
         let turns = observe(cutter, stretch, reference, pace, &mut grid);
         // The first pass is unambiguous over 3.5 kHz, the others are finer.
         let error = match pass {
@@ -53,24 +56,33 @@ pub fn refine(cutter: &mut Cutter, stretch: &Stretch<'_>, reference: &Reference,
             _ => f64::from(turns.half.arg()) / (TAU * slot),
         };
         pace.offset = pace.offset + Hz(error);
-        pace.period = cutter.frame() * (1.0 - pace.offset.0 / carrier.0);
-        let late = -f64::from(turns.slope.arg()) / (TAU * SPACING as f64) * cutter.symbol_len() as f64;
-        pace.start += late;
+        let delay = |turn: Complex32| -f64::from(turn.arg()) / (TAU * SPACING as f64) * cutter.symbol_len() as f64;
+        let frames = cutter.frames(stretch, pace, 0);
+        let half = (frames.end - frames.start).clamp(2, MAX_FRAMES as i64) as f64 / 2.0;
+        let longer = (delay(turns.slope[1]) - delay(turns.slope[0])) / half;
+        let period = cutter.frame() * (1.0 - pace.offset.0 / carrier.0);
+        // Behind a converter with an oscillator of its own the frame's length does not follow from the carrier.
+        let foreign = (pace.period + longer - period).abs() > FOREIGN * period && pass > 0;
+        let period = if foreign { pace.period + longer } else { period };
+        // The correction of the length turns round the middle of what was seen.
+        let middle = frames.start as f64 + half;
+        pace.start += delay(turns.slope[0] + turns.slope[1]) + middle * (pace.period - period);
+        pace.period = period;
+        if !pace.is_sane(cutter.frame()) {
+            return false;
+        }
     }
+    true
 }
 
-fn observe(
-    cutter: &mut Cutter,
-    stretch: &Stretch<'_>,
-    reference: &Reference,
-    pace: &Pace,
-    grid: &mut Grid,
-) -> Turns {
+fn observe(cutter: &mut Cutter, stretch: &Stretch<'_>, reference: &Reference, pace: &Pace, grid: &mut Grid) -> Turns {
     let cp = reference.cp();
     let (slot, last) = (cp.slot_symbols(), cp.slot_symbols() - 3);
     let mut turns = Turns::default();
     for subframe in [0, 5] {
-        for frame in cutter.frames(stretch, pace, subframe).take(MAX_FRAMES) {
+        let frames = cutter.frames(stretch, pace, subframe);
+        let later = frames.start + (frames.end - frames.start).min(MAX_FRAMES as i64) / 2;
+        for frame in frames.take(MAX_FRAMES) {
             let mut pilots: [(usize, Vec<Complex32>); 4] = Default::default();
             let mut whole = true;
             for (symbol, pilots) in [0, last, slot, slot + last].into_iter().zip(&mut pilots) {
@@ -95,7 +107,7 @@ fn observe(
                 turns.slot += product(&early[1 - upper..], &late[lower..]) * weight;
             }
             for (_, values) in &pilots {
-                turns.slope += product(values, &values[1..]) * weight;
+                turns.slope[usize::from(frame >= later)] += product(values, &values[1..]) * weight;
             }
         }
     }
@@ -115,7 +127,9 @@ pub fn acquire(
     mut pace: Pace,
 ) -> Option<Acquired> {
     let reference = Reference::new(pci, cp, LEAST_BLOCKS);
-    refine(cutter, stretch, &reference, carrier, &mut pace);
+    if !refine(cutter, stretch, &reference, carrier, &mut pace) {
+        return None;
+    }
     let mut broadcast = Broadcast::new(pci, cp, CENTRE);
     let mut grid = Grid::new(CENTRE, MAX_SYMBOLS);
     let mut channel = Channel::new(4, CENTRE, MAX_SYMBOLS);
@@ -136,4 +150,3 @@ pub fn acquire(
     let sfn = mib.first_frame() + mib.quarter as u16;
     Some(Acquired { pace, sfn, mib })
 }
-

@@ -83,7 +83,7 @@ impl Channel {
         let snr = self.power / self.noise;
         let width = WIDTHS.iter().find(|(least, _)| snr >= *least).map_or(24, |(_, width)| *width);
         for (port, pilots) in told.into_iter().enumerate() {
-            self.interpolate(reference, subframe, symbols, port, &pilots, width, snr >= WIDTHS[0].0);
+            self.interpolate(reference, (subframe, symbols), port, &pilots, (width, snr >= WIDTHS[0].0));
         }
     }
 
@@ -97,16 +97,14 @@ impl Channel {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// Fills the gains of `port` from its reference elements, with a kernel of half-width `width`.
     fn interpolate(
         &mut self,
         reference: &Reference,
-        subframe: usize,
-        symbols: usize,
+        (subframe, symbols): (usize, usize),
         port: usize,
         pilots: &[(usize, Vec<Complex32>)],
-        width: usize,
-        strong: bool,
+        (width, strong): (usize, bool),
     ) {
         let subcarriers = reference.subcarriers();
         let mut rows: Vec<(usize, Vec<Complex32>)> = Vec::with_capacity(pilots.len());

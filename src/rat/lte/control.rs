@@ -7,7 +7,7 @@ use super::channel::{Channel, soft_bits};
 use super::grid::Grid;
 use super::numerology::{BLOCK, CyclicPrefix};
 use super::reference::is_reference;
-use crate::coding::crc::CyclicCode;
+use crate::coding::crc::CRC16;
 use crate::coding::gold::Gold;
 use crate::coding::rate_match::RateMatch;
 use crate::coding::tail_biting::TailBiting;
@@ -26,8 +26,6 @@ const LEVELS: [usize; 2] = [8, 4];
 pub const PHICH_FACTORS: [usize; 3] = [1, 0, 2];
 /// SI-RNTI; TS 36.321 table 7.1-1.
 pub const SI_RNTI: u16 = 0xffff;
-/// gCRC16; TS 36.212 clause 5.1.1.
-const PARITY: CyclicCode = CyclicCode::new(16, &[12, 5, 0], false);
 /// The longest message looked for, bits.
 pub const MAX_PAYLOAD: usize = 44;
 
@@ -106,7 +104,9 @@ impl Layout {
         let (indicator, phich) = (self.indicator(), self.phich(factor));
         let mut groups: Vec<(usize, usize)> = (0..symbols)
             .flat_map(|symbol| self.groups(symbol).map(move |first| (first, symbol)))
-            .filter(|&(first, symbol)| !(symbol == 0 && indicator.contains(&first)) && !phich.contains(&(symbol, first)))
+            .filter(|&(first, symbol)| {
+                !(symbol == 0 && indicator.contains(&first)) && !phich.contains(&(symbol, first))
+            })
             .collect();
         groups.sort_unstable();
         groups.into_iter().map(|(first, symbol)| (symbol, first)).collect()
@@ -153,7 +153,7 @@ impl Control {
         self.soft.clear();
         soft_bits(grid, channel, self.layout.ports, &self.indicator, &mut self.soft);
         let pci = u32::from(self.layout.pci);
-        Gold::new(((subframe as u32 + 1) * (2 * pci + 1) << 9) + pci).scramble_soft(&mut self.soft);
+        Gold::new((((subframe as u32 + 1) * (2 * pci + 1)) << 9) + pci).scramble_soft(&mut self.soft);
         let matched = |format: usize| -> f32 {
             let zero = |i: usize| i % 3 == (format + 2) % 3;
             self.soft.iter().enumerate().map(|(i, soft)| if zero(i) { *soft } else { -soft }).sum()
@@ -236,7 +236,7 @@ fn decode(decoder: &mut TailBiting, soft: &[f32], length: usize, rnti: u16) -> O
     let mut bits = vec![0u8; coded];
     decoder.decode(&mother, &mut bits);
     let sent = bits[length..].iter().fold(0u64, |word, &bit| word << 1 | u64::from(bit));
-    let right = PARITY.parity(&bits[..length]) == sent ^ u64::from(rnti);
+    let right = CRC16.parity(&bits[..length]) == sent ^ u64::from(rnti);
     bits.truncate(length);
     (right && bits.contains(&1)).then_some(bits)
 }

@@ -7,18 +7,18 @@ use super::numerology::Duplex;
 /// Transport block sizes by I_TBS for two and for three resource blocks; TS 36.213 table 7.1.7.2.1-1.
 const SIZES_1A: [[u16; 27]; 2] = [
     [
-        32, 56, 72, 104, 120, 144, 176, 224, 256, 296, 328, 376, 440, 488, 552, 600, 632, 696, 776, 840, 904, 1000, 1064, 1128,
-        1192, 1256, 1480,
+        32, 56, 72, 104, 120, 144, 176, 224, 256, 296, 328, 376, 440, 488, 552, 600, 632, 696, 776, 840, 904, 1000,
+        1064, 1128, 1192, 1256, 1480,
     ],
     [
-        56, 88, 144, 176, 208, 224, 256, 328, 392, 456, 504, 584, 680, 744, 840, 904, 968, 1064, 1160, 1288, 1384, 1480, 1608,
-        1736, 1800, 1864, 2216,
+        56, 88, 144, 176, 208, 224, 256, 328, 392, 456, 504, 584, 680, 744, 840, 904, 968, 1064, 1160, 1288, 1384,
+        1480, 1608, 1736, 1800, 1864, 2216,
     ],
 ];
 /// Transport block sizes of format 1C; TS 36.213 table 7.1.7.2.3-1.
 const SIZES_1C: [u16; 32] = [
-    40, 56, 72, 120, 136, 144, 176, 208, 224, 256, 280, 296, 328, 336, 392, 488, 552, 600, 632, 696, 776, 840, 904, 1000, 1064,
-    1128, 1224, 1288, 1384, 1480, 1608, 1736,
+    40, 56, 72, 120, 136, 144, 176, 208, 224, 256, 280, 296, 328, 336, 392, 488, 552, 600, 632, 696, 776, 840, 904,
+    1000, 1064, 1128, 1224, 1288, 1384, 1480, 1608, 1736,
 ];
 /// Lengths that no message of format 1A may have; TS 36.212 table 5.3.3.1.2-1.
 const AMBIGUOUS: [usize; 10] = [12, 14, 16, 20, 24, 26, 32, 40, 44, 56];
@@ -82,8 +82,11 @@ pub fn length_1c(blocks: usize) -> usize {
 /// First block and number of blocks of an indication value; TS 36.213 clause 7.1.6.3. `None` for a value that names none.
 fn run(value: usize, blocks: usize) -> Option<(usize, usize)> {
     let (quotient, rest) = (value / blocks.max(1), value % blocks.max(1));
-    let (start, length) =
-        if rest + quotient < blocks { (rest, quotient + 1) } else { (blocks - 1 - rest, (blocks + 1).checked_sub(quotient)?) };
+    let (start, length) = if rest + quotient < blocks {
+        (rest, quotient + 1)
+    } else {
+        (blocks - 1 - rest, (blocks + 1).checked_sub(quotient)?)
+    };
     (length > 0 && start + length <= blocks).then_some((start, length))
 }
 
@@ -116,7 +119,11 @@ pub fn format_1a(message: &[u8], blocks: usize) -> Option<Assignment> {
     let three = fields.take(2)? & 1;
     let bits = usize::from(*SIZES_1A[three].get(scheme)?);
     let second = second && blocks >= 50;
-    let blocks = if distributed { spread(start, length, blocks, second)? } else { [0, 1].map(|_| (start..start + length).collect()) };
+    let blocks = if distributed {
+        spread(start, length, blocks, second)?
+    } else {
+        [0, 1].map(|_| (start..start + length).collect())
+    };
     Some(Assignment { blocks, bits, version: Some(version) })
 }
 
@@ -214,7 +221,8 @@ mod tests {
 
     #[test]
     fn sizes_rise_and_take_whole_octets() {
-        let rising = |sizes: &[u16]| sizes.windows(2).all(|pair| pair[0] < pair[1]) && sizes.iter().all(|size| size % 8 == 0);
+        let rising =
+            |sizes: &[u16]| sizes.windows(2).all(|pair| pair[0] < pair[1]) && sizes.iter().all(|size| size % 8 == 0);
         assert!(rising(&SIZES_1A[0]) && rising(&SIZES_1A[1]) && rising(&SIZES_1C));
     }
 }

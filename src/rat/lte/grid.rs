@@ -17,7 +17,7 @@ pub struct Stretch<'a> {
 
 impl<'a> Stretch<'a> {
     fn window(&self, at: i64, length: usize) -> Option<&'a [Complex32]> {
-        let begin = usize::try_from(at - self.first as i64).ok()?;
+        let begin = usize::try_from(at.checked_sub_unsigned(self.first)?).ok()?;
         self.samples.get(begin..begin.checked_add(length)?)
     }
 
@@ -39,6 +39,11 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// A frame lasts what it should, give or take 0.1 %, and stands somewhere: rubbish may have led anywhere.
+    pub fn is_sane(&self, frame: f64) -> bool {
+        self.start.is_finite() && self.offset.0.is_finite() && (self.period / frame - 1.0).abs() < 1e-3
+    }
+
     /// Start of subframe `subframe` of frame `frame`.
     pub fn subframe(&self, frame: i64, subframe: usize) -> f64 {
         self.start + (frame as f64 + subframe as f64 / SUBFRAMES as f64) * self.period

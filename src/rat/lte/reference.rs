@@ -43,7 +43,9 @@ impl Reference {
                 // The sequence is centred: a narrower cell uses its middle.
                 let first = MAX_BLOCKS - blocks;
                 let sign = |bit: u8| if bit == 0 { FRAC_1_SQRT_2 } else { -FRAC_1_SQRT_2 };
-                values.extend((first..first + 2 * blocks).map(|m| Complex32::new(sign(bits[2 * m]), sign(bits[2 * m + 1]))));
+                values.extend(
+                    (first..first + 2 * blocks).map(|m| Complex32::new(sign(bits[2 * m]), sign(bits[2 * m + 1]))),
+                );
             }
         }
         Reference { pci, cp, values, blocks }
@@ -91,7 +93,7 @@ pub fn is_reference(pci: u16, cp: CyclicPrefix, ports: usize, symbol: usize, k: 
         // Ports 0 and 1 fill both places of three; a single port leaves the other one to data.
         (Some(0), 1) => shifted == 0,
         (Some(2), 1) => shifted == 3,
-        (Some(0 | 2), _) | (Some(1), 4) => shifted % 3 == 0,
+        (Some(0 | 2), _) | (Some(1), 4) => shifted.is_multiple_of(3),
         _ => false,
     }
 }
@@ -109,7 +111,8 @@ mod tests {
                 .flat_map(|(first, values)| (0..values.len()).map(move |i| first + SPACING * i))
                 .collect();
             places.sort_unstable();
-            let kept: Vec<usize> = (0..72).filter(|&k| is_reference(301, CyclicPrefix::Normal, 4, symbol % 7, k)).collect();
+            let kept: Vec<usize> =
+                (0..72).filter(|&k| is_reference(301, CyclicPrefix::Normal, 4, symbol % 7, k)).collect();
             assert_eq!(places, kept, "symbol {symbol}");
         }
     }

@@ -17,11 +17,10 @@ fn is_taken(layout: &Layout, duplex: Duplex, subframe: usize, symbol: usize) -> 
     broadcast || at(pss_place(duplex, layout.cp)) || at(sss_place(duplex, layout.cp))
 }
 
-/// Elements of an assignment in the order of mapping, from symbol `first` of the subframe on; TS 36.211 clause 6.4.
+/// Elements of an assignment in `subframe` in the order of mapping, from symbol `first` of it on; TS 36.211 clause 6.4.
 pub fn elements(
     layout: &Layout,
-    duplex: Duplex,
-    subframe: usize,
+    (duplex, subframe): (Duplex, usize),
     first: usize,
     assignment: &Assignment,
 ) -> Vec<(usize, usize)> {
@@ -33,8 +32,8 @@ pub fn elements(
         let taken = is_taken(layout, duplex, subframe, symbol);
         for &block in &assignment.blocks[symbol / slot] {
             elements.extend((block * BLOCK..(block + 1) * BLOCK).filter_map(|k| {
-                let free = !(taken && centre.contains(&k))
-                    && !is_reference(layout.pci, layout.cp, layout.ports, symbol % slot, k);
+                let reserved = is_reference(layout.pci, layout.cp, layout.ports, symbol % slot, k);
+                let free = !reserved && (!taken || !centre.contains(&k));
                 free.then_some((symbol, k))
             }));
         }
@@ -45,14 +44,13 @@ pub fn elements(
 /// Descrambled soft bits of an assignment.
 pub fn receive(
     layout: &Layout,
-    duplex: Duplex,
-    subframe: usize,
+    (duplex, subframe): (Duplex, usize),
     first: usize,
     assignment: &Assignment,
     (grid, channel): (&Grid, &Channel),
     soft: &mut Vec<f32>,
 ) {
-    let elements = elements(layout, duplex, subframe, first, assignment);
+    let elements = elements(layout, (duplex, subframe), first, assignment);
     soft.clear();
     soft_bits(grid, channel, layout.ports, &elements, soft);
     let initial = u32::from(SI_RNTI) << 14 | (subframe as u32) << 9 | u32::from(layout.pci);
