@@ -90,7 +90,7 @@ pub trait Rule: Debug + Send + Sync {
 pub enum Place {
     /// The rules file names the countries.
     Configured,
-    /// The node knows its position, so the border's default set was meant for it.
+    /// The node knows its position, and it lies in the two countries that the default set is for.
     Positioned,
     /// A recording from anywhere: the border's default set is an assumption.
     Assumed,
