@@ -183,7 +183,7 @@ fn sib11(serial_number: u16, number: u8, last: bool, octets: &[u8]) -> Vec<u8> {
 #[test]
 fn segments_may_come_in_any_order_and_as_often_as_they_like() {
     // "ABCDEFGH" in one page: eight septets in seven octets.
-    let mut data = vec![0; 84];
+    let mut data = [0; 84];
     data[..8].copy_from_slice(&[1, 0x41, 0xe1, 0x90, 0x58, 0x34, 0x1e, 0x91]);
     data[83] = 7;
     let segments = [sib11(1, 0, false, &data[..30]), sib11(1, 1, false, &data[30..60]), sib11(1, 2, true, &data[60..])];

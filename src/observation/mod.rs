@@ -228,6 +228,7 @@ pub struct BroadcastBlock {
 }
 
 /// Decoded broadcast fields, by standard.
+#[expect(clippy::large_enum_variant, reason = "a report holds one of them, and what it points to is larger")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fields {
