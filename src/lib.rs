@@ -9,6 +9,8 @@
 //!
 //! The modules below stand in the order of those two journeys; imports point one way only (`tests/layering.rs`).
 
+#![forbid(unsafe_code)]
+
 // The vocabulary every stage may name.
 pub mod cell;
 pub mod config;

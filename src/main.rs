@@ -1,5 +1,7 @@
 //! The one binary: `daen SUBCOMMAND`; each subcommand is a file below `cli`.
 
+#![forbid(unsafe_code)]
+
 mod cli;
 
 use clap::Parser;

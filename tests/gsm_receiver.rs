@@ -1,6 +1,7 @@
 //! The GSM receiver against real recordings (truth from other decoders) and against synthetic beacons.
 
 #![cfg(feature = "sensor")]
+#![allow(clippy::unwrap_used)]
 
 use daen::observation::{Fields, FrameName, gsm::SiType};
 use daen::radio::sigmf;

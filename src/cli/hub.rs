@@ -70,6 +70,7 @@ fn init(folder: &Path, args: &Args) -> anyhow::Result<()> {
         host: args.host.clone(),
         listen: args.listen,
         web: args.web,
+        register: None,
         nodes: args.nodes.iter().enumerate().map(node).collect(),
     };
     let made = provision::make(folder, &plan)?;

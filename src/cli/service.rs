@@ -1,5 +1,6 @@
 //! What the long-running subcommands share: their log, and how they are told to stop.
 
+use std::io::IsTerminal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -8,8 +9,8 @@ use tracing_subscriber::EnvFilter;
 pub fn start_log() {
     let filter = EnvFilter::try_from_env("DAEN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // A second call, as in `daen demo`, changes nothing.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).try_init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+    let _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
 }
 
 /// Becomes true at the first SIGTERM or SIGINT; the second one ends the process at once. Call inside a Tokio runtime.

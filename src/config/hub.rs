@@ -24,9 +24,20 @@ pub struct ConfigFile {
     /// Who may speak.
     #[serde(default)]
     pub nodes: Vec<NodeFile>,
+    /// What is judged.
+    #[serde(default)]
+    pub rules: RulesFile,
     /// The pages.
     #[serde(default)]
     pub web: WebFile,
+}
+
+/// `[rules]` as written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RulesFile {
+    /// Licence register, CSV.
+    pub register: Option<PathBuf>,
 }
 
 /// `[keys]` as written.
@@ -83,11 +94,13 @@ pub struct NodeFile {
 pub struct WebFile {
     /// Address and port of the pages.
     pub listen: SocketAddr,
+    /// Names under which the pages may be asked for, beside `localhost` and plain addresses.
+    pub hosts: Vec<String>,
 }
 
 impl Default for WebFile {
     fn default() -> WebFile {
-        WebFile { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+        WebFile { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), hosts: vec![] }
     }
 }
 
@@ -106,8 +119,10 @@ pub struct Config {
     pub embedded: Option<Embedded>,
     /// The public keys of those who may speak.
     pub nodes: BTreeMap<NodeId, VerifyingKey>,
-    /// Address of the pages.
-    pub web: SocketAddr,
+    /// Licence register that alerts are held against.
+    pub register: Option<PathBuf>,
+    /// The pages.
+    pub web: WebFile,
 }
 
 /// A broker that the hub starts.
@@ -178,7 +193,42 @@ impl ConfigFile {
             link,
             embedded,
             nodes,
-            web: self.web.listen,
+            register: self.rules.register.map(|path| folder.join(path)),
+            web: self.web,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_are_complete_and_hold_no_unknown_key() {
+        let hub: ConfigFile = toml::from_str(include_str!("../../systemd/hub.example.toml")).unwrap();
+        assert!(hub.broker.embedded.is_some() && hub.nodes.len() == 2 && hub.rules.register.is_some());
+        let sensor: crate::config::sensor::ConfigFile =
+            toml::from_str(include_str!("../../systemd/sensor.example.toml")).unwrap();
+        assert!(sensor.position.is_some() && sensor.rules.register.is_some());
+    }
+
+    #[test]
+    fn names_that_stand_twice_or_for_the_hub_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (private, public) = keys::generate();
+        std::fs::write(folder.path().join("sign.key"), private).unwrap();
+        std::fs::write(folder.path().join("a.pub"), public).unwrap();
+        let check = |names: &[&str]| {
+            let nodes: String =
+                names.iter().map(|name| format!("[[nodes]]\nname = \"{name}\"\npublic_key = \"a.pub\"\n")).collect();
+            let text = format!(
+                "hub = \"hub\"\nstate_dir = \"s\"\n[keys]\nsigning_key = \"sign.key\"\n[broker]\nurl = \"mqtt://localhost\"\n{nodes}"
+            );
+            toml::from_str::<ConfigFile>(&text).unwrap().check(folder.path()).map_err(|error| error.to_string())
+        };
+        assert_eq!(check(&["a", "b"]).unwrap().nodes.len(), 2);
+        assert!(check(&["a", "a"]).unwrap_err().contains("given once"));
+        assert!(check(&["a", "hub"]).unwrap_err().contains("another name"));
+        assert!(check(&["A"]).unwrap_err().contains("nodes.name"));
     }
 }

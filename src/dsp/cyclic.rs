@@ -3,7 +3,7 @@
 //! `x[n] conj(x[n + lag])` is summed over all periods of the symbol pattern; where the lag is the symbol's useful length and `n`
 //! lies in a prefix, it adds up in phase (a carrier offset turns all of them alike), elsewhere it does not. The sum is then
 //! averaged over a prefix and over the symbols of a pattern, for each start of the pattern. A tone adds the same everywhere: the
-//! mean over all starts is taken away.
+//! median over all starts is taken away.
 
 use num_complex::Complex32;
 
@@ -21,7 +21,7 @@ pub struct Pattern {
 /// What [`Fold::search`] found at the best start of the pattern.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Peak {
-    /// Power of the peak over the mean power at the starts where nothing repeats (by their median); 1 on average, for noise
+    /// Power of the peak over the mean power at the starts where nothing repeats (by a quantile); 1 on average, for noise
     /// distributed exponentially.
     pub contrast: f64,
     /// Correlation of the prefixes with what they repeat, 0..1: the share of the signal in the power.
@@ -115,18 +115,21 @@ impl Fold {
             add(&mut energy[..tail], &group.energy[head..], |a, b| *a += b);
             add(&mut energy[tail..], &group.energy[..head], |a, b| *a += b);
         }
-        let mean = product.iter().sum::<Complex32>() / len as f32;
-        product.iter_mut().for_each(|p| *p -= mean);
-
         let starts: Vec<usize> = pattern.starts.iter().map(|start| start.round() as usize % len).collect();
-        let product = gather(&circular_sums(&product, prefix), &starts);
+        let mut product = gather(&circular_sums(&product, prefix), &starts);
+        let middle = Complex32::new(median(product.iter().map(|p| p.re)), median(product.iter().map(|p| p.im)));
+        product.iter_mut().for_each(|p| *p -= middle);
         let energy = gather(&circular_sums(&energy, prefix), &starts);
         let powers: Vec<f64> = product.iter().map(|p| f64::from(p.norm_sqr())).collect();
         let Some((place, &power)) = powers.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)) else {
             return Peak::default();
         };
-        // The median of an exponential distribution is ln 2 of its mean.
-        let floor = *powers.clone().select_nth_unstable_by(len / 2, f64::total_cmp).1 / std::f64::consts::LN_2;
+        // Starts within a prefix of a right one have a part of the peak; of the others, the median. Noise is distributed
+        // exponentially: a part `q` of it lies below `-ln(1 - q)` of its mean.
+        let taken = (2 * prefix * starts.len()) as f64 / len as f64;
+        let q = ((1.0 - taken) / 2.0).max(0.1);
+        let place_of_q = (q * len as f64) as usize;
+        let floor = *powers.clone().select_nth_unstable_by(place_of_q, f64::total_cmp).1 / -(1.0 - q).ln();
         let strength = f64::from(energy[place]);
         if floor <= 0.0 || strength <= 0.0 {
             return Peak::default();
@@ -146,6 +149,12 @@ fn fold(product: &mut [Complex32], energy: &mut [f32], near: &[Complex32], far: 
 
 fn add<T: Copy>(to: &mut [T], from: &[T], sum: impl Fn(&mut T, T)) {
     to.iter_mut().zip(from).for_each(|(to, from)| sum(to, *from));
+}
+
+fn median(values: impl Iterator<Item = f32>) -> f32 {
+    let mut values: Vec<f32> = values.collect();
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
 /// Sums of `width` neighbours, wrapping round; entry `n` begins at `n`.

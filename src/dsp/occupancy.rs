@@ -13,8 +13,9 @@
 //! Shapes in the mean spectrum say where the carriers are. Width alone cannot tell an LTE carrier of 5 MHz from one of NR, and
 //! where a carrier fills the whole sampled band there is no shape to be seen.
 //!
-//! Limits, measured (`tests/recordings.rs`, and the tests below): no false name in 10,000 stretches of noise; see
-//! [`MIN_CONTRAST`]. The weakest of the LTE recordings at hand, about -12 dB in 1.92 MHz, is named from one second of signal.
+//! Limits, measured (`tests/occupancy.rs`, `tests/recordings.rs`): no false name in 10,000 stretches of noise, see
+//! [`MIN_CONTRAST`]; LTE that fills the band at -6 dB is named from one second; so is the weakest of the LTE recordings at hand,
+//! of whose power 4 % repeats with the prefix.
 //!
 //! ## References
 //! - 3GPP TS 36.211 Release 17: clause 6.12 (prefix lengths), 6.10.1 (cell-specific reference signals)
@@ -52,12 +53,12 @@ const REPETITION_STRETCHES: u64 = 10;
 /// Samples of one stretch at most; above 200 Msps stretches get shorter.
 const MAX_STRETCH: u64 = 4_000_000;
 
-/// Least contrast for a finding. Noise alone gives `exp(-contrast)` per place and hypothesis, about 1e-7 a row of stretches at
-/// 20 Msps for all of them together; measured over noise: the largest in 10,000 stretches was 20.8.
+/// Least contrast for a finding. Noise gives `exp(-contrast)` per place and hypothesis; measured over 10,000 stretches of noise
+/// (`tests/occupancy.rs` with `DAEN_ACCEPTANCE=1`), the largest was 15.7. The weakest carrier of the recordings has 42.
 pub const MIN_CONTRAST: f64 = 30.0;
 /// Of two prefixes, the weaker must have this part of the stronger one's share: half-symbol echoes of strong carriers have less.
 const MIN_RELATIVE_SHARE: f64 = 0.6;
-/// Least contrast of a repetition after a frame; there are some hundred lags to choose from at most.
+/// Least contrast of a repetition after a frame; the largest in the same noise was 10.0, the weakest of the recordings has 262.
 const MIN_REPETITION: f64 = 25.0;
 /// Parts of twenty of the frame that repeat in LTE: a TDD carrier with the fewest downlink subframes (configuration 0,
 /// TS 36.211 table 4.2-2) has 2 of 5 subframes with downlink; a burst of NR synchronisation blocks below 3 GHz fills 4 parts.
@@ -335,8 +336,8 @@ const SMOOTH_HZ: f64 = 50e3;
 const LEAST_WIDTH: f64 = 80e3;
 /// A UMTS carrier is 3.84 MHz wide between the half-power points; fading takes some of it.
 const UMTS_LEAST_WIDTH: f64 = 3e6;
-/// Contrast of a prefix below which there is none.
-const NO_PREFIX: f64 = 15.0;
+/// Contrast of a prefix below which there is none; above what noise gives, see [`MIN_CONTRAST`].
+const NO_PREFIX: f64 = 20.0;
 /// Transmission bandwidths of LTE, hertz; TS 36.104 table 5.6-1 in resource blocks of 180 kHz.
 const MULTICARRIER_WIDTHS: [f64; 6] = [1.08e6, 2.7e6, 4.5e6, 9e6, 13.5e6, 18e6];
 
@@ -362,11 +363,11 @@ pub fn carriers(spectrum: &Spectrum, rate: Hz) -> Vec<Carrier> {
 
 fn carrier(spectrum: &Spectrum, smooth: &[f32], run: std::ops::Range<usize>, rate: Hz) -> Carrier {
     let bin = rate.0 / smooth.len() as f64;
-    let mut sorted = smooth[run.clone()].to_vec();
-    sorted.sort_unstable_by(f32::total_cmp);
-    // Half of the typical power inside; of a narrow carrier, which has no plateau, half of its peak.
-    let narrow = run.len() as f64 * bin < 600e3;
-    let reference = if narrow { sorted[sorted.len() - 1] } else { sorted[sorted.len() / 2] } / 2.0;
+    // Half of the mean power as the power itself weighs it: of a flat carrier the plateau, of a rounded one nearly the peak,
+    // however far its skirts reach.
+    let squares: f64 = smooth[run.clone()].iter().map(|&p| f64::from(p) * f64::from(p)).sum();
+    let sum: f64 = smooth[run.clone()].iter().map(|&p| f64::from(p)).sum();
+    let reference = (squares / sum / 2.0) as f32;
     let above = |i: &usize| smooth[*i] >= reference;
     let first = run.clone().find(above).unwrap_or(run.start);
     let last = run.clone().rev().find(above).unwrap_or(run.start);

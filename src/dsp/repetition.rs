@@ -43,7 +43,8 @@ impl fmt::Debug for Repetition {
 /// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Repeated {
-    /// Power of the peak over the mean at all other lags (by their median).
+    /// Power of the peak over the mean at all other lags (by their median), or over that at lags whole parts of a frame away,
+    /// whichever is larger.
     pub contrast: f64,
     /// In how many of the [`PARTS`] of a frame the repetition stands out of the noise by itself.
     pub parts: usize,
@@ -114,6 +115,7 @@ impl Repetition {
         };
         // The median of an exponential distribution is ln 2 of its mean.
         let floor = *powers.clone().select_nth_unstable_by(self.span / 2, f64::total_cmp).1 / std::f64::consts::LN_2;
+        let floor = floor.max(self.rivals(&powers));
         if floor <= 0.0 {
             return Repeated::default();
         }
@@ -123,6 +125,26 @@ impl Repetition {
         let stands_out = |(sum, energy): &(&Complex32, &f32)| (**sum * phase).re > PART_SIGMAS * sigma * **energy;
         let parts = self.parts[best].iter().zip(&self.energy).filter(stands_out).count();
         Repeated { contrast: powers[wrapped(best)] / floor, parts }
+    }
+
+    /// Mean power at lags that are whole parts of a frame away, from their largest.
+    ///
+    /// There, symbol edges meet symbol edges as they do at the peak. Of a carrier that is much stronger than the noise, what
+    /// whitening lifts beside it is nothing but its edges: impulses that give more at these lags than at all others.
+    fn rivals(&self, powers: &[f64]) -> f64 {
+        let near = (PARTS / 2 - 1) as i64;
+        let lags = (-near..=near).filter(|&part| part != 0).flat_map(|part| {
+            let away = part * self.frame as i64 / PARTS as i64;
+            let reach = self.reach as i64;
+            (-reach..=reach).map(move |lag| away + lag)
+        });
+        let (mut largest, mut count) = (0.0f64, 0u32);
+        for lag in lags {
+            largest = largest.max(powers[lag.rem_euclid(self.span as i64) as usize]);
+            count += 1;
+        }
+        // The largest of `n` exponentially distributed values is about `ln n` means.
+        largest / f64::from(count.max(3)).ln()
     }
 
     /// Samples of one part that stay inside it at all lags within reach.

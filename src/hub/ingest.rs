@@ -2,12 +2,13 @@
 //!
 //! Three stages, each on its own thread so that the disk, the processor and the link work at the same time: the connection (async),
 //! verification, and the store. The channels between them hold little more than the messages that the broker may have under way to
-//! us ([`WINDOW`]), so nothing piles up here. The store's stage takes whatever has come while it was busy as one transaction; under
+//! us (`WINDOW`), so nothing piles up here. The store's stage takes whatever has come while it was busy as one transaction; under
 //! load the batches grow by themselves.
 //!
 //! A message that is not what it should be is counted, kept in quarantine and done with: it never stops the others. When the disk is
 //! full nothing is acknowledged and nodes keep what they have; the same batch is tried again until it goes in.
 
+use super::analysis::FeedMessage;
 use super::store::{Outcome, Received, Refusal, Store, StoreError};
 use crate::config::link::{Connection, Link, LinkEvent, Session, back_off, topic};
 use crate::config::stopped;
@@ -94,13 +95,15 @@ enum Verdict {
     Refused(Refusal),
 }
 
-/// Takes in what nodes send until `stop` becomes true; what was received by then is stored and acknowledged first.
+/// Takes in what nodes send until `stop` becomes true; what was received by then is stored first (and acknowledged at the next start).
+/// What `feed` brings is published on the same connection.
 ///
 /// # Errors
 /// [`IngestError`]. Everything about connection, messages and disk is retried or counted.
 pub async fn run(
     store: Store,
     options: Options,
+    mut feed: mpsc::Receiver<FeedMessage>,
     status: watch::Sender<Status>,
     mut stop: watch::Receiver<bool>,
     now: fn() -> Timestamp,
@@ -117,7 +120,7 @@ pub async fn run(
     let ended = loop {
         let begun = Instant::now();
         let problem = tokio::select! {
-            problem = listen(&store, &options, &status, &jobs, now) => match problem {
+            problem = listen(&store, &options, &mut feed, &status, &jobs, now) => match problem {
                 Some(problem) => problem,
                 None => break Err(IngestError::Stage),
             },
@@ -149,6 +152,7 @@ pub async fn run(
 async fn listen(
     store: &Store,
     options: &Options,
+    feed: &mut mpsc::Receiver<FeedMessage>,
     status: &watch::Sender<Status>,
     jobs: &mpsc::Sender<Job>,
     now: fn() -> Timestamp,
@@ -156,9 +160,22 @@ async fn listen(
     let session =
         Session { client_id: options.hub.to_string(), last_will: None, expiry: SESSION_EXPIRY, window: WINDOW };
     let mut connection = options.link.connect(&session);
+    let (mut up, mut feeding) = (false, true);
     loop {
-        match connection.next().await {
+        let event = tokio::select! {
+            event = connection.next() => event,
+            message = feed.recv(), if up && feeding => {
+                feeding = message.is_some();
+                if let Some(FeedMessage { topic, payload }) = message {
+                    // The journal has it whatever becomes of it here, and the next one's number shows the hole.
+                    let _ = connection.client.try_publish(topic, QoS::AtLeastOnce, false, payload);
+                }
+                continue;
+            }
+        };
+        match event {
             LinkEvent::Up(_) => {
+                up = true;
                 info!(broker = %options.link, "connected to the broker");
                 // A fresh connection's queue of requests is empty.
                 for leaf in ["up", "state"] {

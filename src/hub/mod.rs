@@ -1,16 +1,29 @@
-//! The hub's shell: broker, ingest and store; what it makes of the observations is in the modules after them.
+//! The hub's shell: broker, ingest and store, what it makes of the observations, and what it tells people and machines.
 
 pub mod broker;
 pub mod ingest;
 pub mod provision;
 pub mod store;
 
+pub mod alert;
+pub mod analysis;
+pub mod fuse;
+
+pub mod feeds;
+pub mod web;
+
 use crate::config::hub::Config;
-use crate::config::wall_clock;
-use std::path::PathBuf;
+use crate::config::{stopped, wall_clock};
+use crate::rules::{Format, Register};
+use alert::Book;
+use analysis::AnalysisConfig;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::Store;
-use tokio::sync::watch;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use web::WebConfig;
 
 /// Why a hub cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +45,25 @@ pub enum HubError {
     /// Ingest.
     #[error(transparent)]
     Ingest(#[from] ingest::IngestError),
+    /// The alerts.
+    #[error(transparent)]
+    Alert(#[from] alert::AlertError),
+    /// The licence register.
+    #[error("rules.register: {path}: {problem}")]
+    Register {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The pages.
+    #[error("web.listen: {address}: {source}; choose another address or stop what listens there")]
+    Web {
+        /// Where they should be.
+        address: std::net::SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// A task panicked.
     #[error("the {stage} ended unexpectedly; restart the hub, nothing that was acknowledged is lost")]
     Stage {
@@ -40,8 +72,11 @@ pub enum HubError {
     },
 }
 
-/// Runs a hub until `stop`: its broker, where it has one of its own, and everything that reads from it. Then all of them end, the
-/// broker last.
+/// Messages for the regulators' feeds that may wait for the broker; the oldest stay, what comes beyond is dropped and said so.
+const FEED_QUEUE: usize = 1000;
+
+/// Runs a hub until `stop`: its broker, where it has one of its own, ingest, analysis, pages and feeds. Where one of them ends, all of
+/// them end, the broker last.
 ///
 /// # Errors
 /// [`HubError`]: the hub cannot start, or a part of it has failed for good.
@@ -49,6 +84,10 @@ pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> Result<(), 
     let folder = &config.state_dir;
     std::fs::create_dir_all(folder).map_err(|source| HubError::Folder { path: folder.clone(), source })?;
     let store = Store::open(folder.join("hub.sqlite"))?;
+    let book = Book::open(&store)?;
+    let licence = config.register.as_deref().map(read_register).transpose()?.map(Arc::new).map(analysis::licences);
+    let pages = |source| HubError::Web { address: config.web.listen, source };
+    let listener = TcpListener::bind(config.web.listen).await.map_err(pages)?;
     let broker = match config.embedded.clone() {
         None => None,
         Some(embedded) => {
@@ -57,6 +96,14 @@ pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> Result<(), 
             Some(tokio::task::spawn_blocking(start).await.map_err(|_| HubError::Stage { stage: "broker" })??)
         }
     };
+
+    // The parts stop together, on the signal from outside or because one of them is gone.
+    let (halt, halted) = watch::channel(false);
+    let until_halt = || {
+        let mut halted = halted.clone();
+        async move { stopped(&mut halted).await }
+    };
+    let mut parts: JoinSet<Result<(), HubError>> = JoinSet::new();
     let options = ingest::Options {
         hub: config.hub.clone(),
         key: config.signing_key.clone(),
@@ -64,11 +111,44 @@ pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> Result<(), 
         link: config.link.clone(),
     };
     let (ingest_status, _) = watch::channel(ingest::Status::default());
-    let ended = ingest::run(store, options, ingest_status, stop.clone(), wall_clock).await;
+    let (feed, messages) = mpsc::channel(FEED_QUEUE);
+    let ingesting = ingest::run(store.clone(), options, messages, ingest_status, halted.clone(), wall_clock);
+    parts.spawn(async move { Ok(ingesting.await?) });
+    let settings = AnalysisConfig { licence, ..AnalysisConfig::default() };
+    let thinking = analysis::run(store.clone(), book.clone(), settings, Some(feed), until_halt());
+    parts.spawn(async move { Ok(thinking.await?) });
+    let settings = WebConfig { hosts: config.web.hosts.clone(), ..WebConfig::default() };
+    let serving = web::serve(listener, store, book, settings, until_halt());
+    let address = config.web.listen;
+    parts.spawn(async move { serving.await.map_err(|source| HubError::Web { address, source }) });
+    tracing::info!("the pages are at http://{address}/");
+
+    let first = tokio::select! {
+        ended = parts.join_next() => ended,
+        () = stopped(&mut stop) => None,
+    };
+    // Nobody listens any more only when every part is gone already.
+    let _ = halt.send(true);
+    let mut outcome = first.map_or(Ok(()), flatten);
+    while let Some(ended) = parts.join_next().await {
+        outcome = outcome.and(flatten(ended));
+    }
     if let Some(broker) = broker {
         // It saves its sessions as it ends, which may take a moment.
         let _ = tokio::task::spawn_blocking(move || broker.stop()).await;
     }
     // A hub that was told to stop has not failed, whatever its parts said as they went.
-    if *stop.borrow_and_update() { Ok(()) } else { Ok(ended?) }
+    if *stop.borrow_and_update() { Ok(()) } else { outcome }
+}
+
+fn flatten(ended: Result<Result<(), HubError>, tokio::task::JoinError>) -> Result<(), HubError> {
+    ended.unwrap_or(Err(HubError::Stage { stage: "hub" }))
+}
+
+fn read_register(path: &Path) -> Result<Register, HubError> {
+    let refuse = |problem: String| HubError::Register { path: path.to_owned(), problem };
+    let file = std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
+    let (register, report) = Register::load(file, Format::Detect).map_err(|error| refuse(error.to_string()))?;
+    tracing::info!(register = %path.display(), cells = register.len(), "{report:?}");
+    Ok(register)
 }

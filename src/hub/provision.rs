@@ -26,6 +26,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Where the hub's pages are.
     pub web: SocketAddr,
+    /// The hub's licence register; a relative path counts from the hub's own folder.
+    pub register: Option<PathBuf>,
     /// The nodes.
     pub nodes: Vec<NodePlan>,
 }
@@ -197,17 +199,19 @@ pub fn make(path: &Path, plan: &Plan) -> Result<Made, ProvisionError> {
 }
 
 fn hub_config(plan: &Plan) -> String {
+    let register = plan.register.as_ref().map(|path| format!("\n[rules]\nregister = \"{}\"\n", path.display()));
     format!(
         "# Configuration of a daen hub; every key is explained in hub.example.toml.\n\
          hub = \"{hub}\"\nstate_dir = \"state\"\n\n\
          [keys]\nsigning_key = \"sign.key\"\n\n\
          [broker]\nurl = \"mqtts://localhost:{port}\"\nca = \"ca.pem\"\ncertificate = \"tls.pem\"\nkey = \"tls.key\"\n\n\
          [broker.embedded]\nlisten = \"{listen}\"\ncertificate = \"broker.pem\"\nkey = \"broker.key\"\n\n\
-         [web]\nlisten = \"{web}\"\n",
+         [web]\nlisten = \"{web}\"\n{register}",
         hub = plan.hub,
         port = plan.listen.port(),
         listen = plan.listen,
         web = plan.web,
+        register = register.unwrap_or_default(),
     )
 }
 
@@ -236,6 +240,7 @@ mod tests {
             host: "hub.example".to_owned(),
             listen: "127.0.0.1:18883".parse().unwrap(),
             web: "127.0.0.1:18080".parse().unwrap(),
+            register: None,
             nodes: names
                 .iter()
                 .map(|name| NodePlan {

@@ -139,7 +139,7 @@ pub enum EnvelopeError {
         have: u64,
     },
     /// Written by a program that is too old.
-    #[error("schema {have} is older than {}, the oldest that this program reads: update the sender", oldest_schema())]
+    #[error("schema {have} is older than {}, the oldest that this program reads: update the sender", OLDEST_SCHEMA)]
     SchemaTooOld {
         /// As written.
         have: u64,
@@ -173,9 +173,7 @@ pub enum EnvelopeError {
 }
 
 /// The oldest schema a reader takes: the one before this, where there is one.
-fn oldest_schema() -> u16 {
-    (SCHEMA - 1).max(1)
-}
+const OLDEST_SCHEMA: u16 = if SCHEMA > 1 { SCHEMA - 1 } else { 1 };
 
 /// The `prev` of the first envelope of a boot.
 pub fn chain_start() -> Octets {
@@ -256,7 +254,7 @@ pub fn open_ack(octets: &[u8], hub: &NodeId, key: &VerifyingKey) -> Result<Ack, 
 fn check_schema(have: u64) -> Result<(), EnvelopeError> {
     if have > u64::from(SCHEMA) {
         Err(EnvelopeError::SchemaTooNew { have })
-    } else if have < u64::from(oldest_schema()) {
+    } else if have < u64::from(OLDEST_SCHEMA) {
         Err(EnvelopeError::SchemaTooOld { have })
     } else {
         Ok(())

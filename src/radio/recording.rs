@@ -41,6 +41,8 @@ pub struct Recording {
     /// Samples delivered of the segments before it.
     before: u64,
     octets: Vec<u8>,
+    /// What to say at the next read: the samples before it were delivered.
+    failure: Option<SourceError>,
 }
 
 impl Recording {
@@ -52,7 +54,17 @@ impl Recording {
         let name = path.display().to_string();
         let file = File::open(path).map_err(|source| SourceError::Io { path: name.clone(), source })?;
         let octets = Vec::with_capacity(BUFFER_OCTETS);
-        Ok(Recording { path: name, file, datatype, segments, segment: 0, delivered: None, before: 0, octets })
+        Ok(Recording {
+            path: name,
+            file,
+            datatype,
+            segments,
+            segment: 0,
+            delivered: None,
+            before: 0,
+            octets,
+            failure: None,
+        })
     }
 
     /// The streams that will come, in order.
@@ -70,6 +82,9 @@ impl IqSource for Recording {
         block.samples.clear();
         block.clipped = 0;
         block.first = SampleIndex(0);
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
         let (delivered, total) = loop {
             let Some(segment) = self.segments.get(self.segment) else { return Ok(Event::End) };
             match self.delivered {
@@ -100,7 +115,7 @@ impl IqSource for Recording {
             block.clipped += self.datatype.convert(&self.octets, &mut block.samples);
             if let Some(at) = first_absurd(&block.samples[from..]) {
                 let value = block.samples[from + at];
-                return Err(SourceError::Sample {
+                let failure = SourceError::Sample {
                     path: self.path.clone(),
                     index: SampleIndex(self.before + delivered + (from + at) as u64),
                     problem: format!("{:e} {:+e}i cannot have come from a receiver", value.re, value.im),
@@ -108,7 +123,14 @@ impl IqSource for Recording {
                         "if the format is not {}, say which it is; else cut the recording before this sample",
                         self.datatype
                     ),
-                });
+                };
+                // The same samples come before a bad one, however large the blocks are.
+                block.samples.truncate(from + at);
+                if block.samples.is_empty() {
+                    return Err(failure);
+                }
+                self.failure = Some(failure);
+                break;
             }
             left -= now;
         }

@@ -186,7 +186,10 @@ impl Feeder {
         if let Some(slot) = self.empty.try_pop() {
             return Some(slot);
         }
-        while wait {
+        if !wait {
+            return None;
+        }
+        loop {
             self.shared.feeder.enrol();
             if let Some(slot) = self.empty.try_pop() {
                 return Some(slot);
@@ -196,7 +199,6 @@ impl Feeder {
             }
             self.shared.feeder.sleep();
         }
-        None
     }
 }
 

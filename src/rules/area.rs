@@ -112,11 +112,13 @@ impl Rule for AreaChanges {
         let value = format!("{}{more}", shown.join(", "));
         let mut lines =
             vec![evidence("area codes of one cell", value, "one, which changes at most in a planned change")];
-        if alternates {
+        if areas.len() >= 3 {
+            lines.push(evidence("confirmed area codes", "three or more", "one, two around a planned change"));
+        } else if alternates {
             let minutes = limits.area_alternation.0 / 60_000_000_000;
             lines.push(evidence(
                 "alternation",
-                format!("changed again within {minutes} min, or three codes"),
+                format!("at least two changes within {minutes} min"),
                 "no second change",
             ));
         }

@@ -8,7 +8,7 @@ use super::rule::{About, Basis, Case, Judgement, Rule, WhenLicensed, evidence, f
 use super::stacks::{is_minimal_schedule, schedule_in_words};
 use crate::cell::{gsm_arfcn, gsm_downlink};
 use crate::observation::Tier;
-use crate::observation::gsm::GsmFields;
+use crate::observation::gsm::{GsmFields, SiType};
 use std::collections::BTreeSet;
 
 const SI2: &[Basis] = &[Basis::Message("SI2")];
@@ -102,8 +102,8 @@ static SI_08: About = About {
     tier: Tier::A,
     title: "Only the minimal set of system information, in fixed order",
     description: "SI1, 2, 3, 4 come at TC 0 to 7 as 1 2 3 4 3 2 3 4 (or 13 at TC 4) and no 2bis, 2ter or 2quater at all: tier A together with a \
-                  neighbour list of SI-01 (empty or of itself); B where most siblings send 2bis, 2ter or 2quater; C where no siblings are known; not at all where most \
-                  siblings are as minimal.",
+                  neighbour list of SI-01 (empty or of itself); B where most siblings send 2bis, 2ter or 2quater; C where no siblings are known and TC 4 \
+                  brings SI3; not at all where most siblings are as minimal.",
     source: "rule SI-08 of the catalogue; OpenBTS beacon schedule; TS 45.002 clause 6.3.1.3",
     innocent: &["an old cell without neighbours in other standards", "a rural cell without GPRS"],
     when_licensed: WhenLicensed::Context,
@@ -131,8 +131,9 @@ impl Rule for MinimalSchedule {
         let tier = match (lists_nothing, extended) {
             (true, _) => Tier::A,
             (false, Some(true)) => Tier::B,
-            (false, None) => Tier::C,
-            (false, Some(false)) => return Judgement::Quiet,
+            // With GPRS and no neighbours in other standards this order is common.
+            (false, None) if fields.schedule[4] != Some(SiType::Si13) => Tier::C,
+            (false, _) => return Judgement::Quiet,
         };
         if lists_nothing {
             lines.push(evidence("neighbours", "none but itself", "the channels of the cells around it"));

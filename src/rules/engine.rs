@@ -1,8 +1,8 @@
 //! The engine: one observation in, the findings that it raises out.
 //!
 //! For each cell (carrier, physical identity, and once known PLMN and cell identity) every rule is asked in a fixed order. A finding is
-//! emitted when a rule first fires on a cell, again when tier or evidence change (at most every `change_s`), and every `reassert_s` while it
-//! lasts. Time is the observation's own; nothing else is read, so the same observations give the same findings.
+//! emitted when a rule first fires on a cell, again when tier or evidence change or it comes back (at most every `change_s`), and every
+//! `reassert_s` while it lasts. Time is the observation's own; nothing else is read, so the same observations give the same findings.
 //!
 //! What moderates a verdict, in this order:
 //! 1. **Copies.** What the verdict rests on must have been received without error `copies` times (2), counted over streams: the reports
@@ -16,7 +16,8 @@ use super::config::Config;
 use super::memory::{Fired, Memory};
 use super::register::{Register, Standing};
 use super::rule::{Basis, Case, Judgement, Place, Rule, Verdict, WhenLicensed, evidence};
-use crate::observation::{Finding, Observation, Tier};
+use crate::observation::{Finding, Observation, Position, Tier};
+use crate::units::Nanos;
 
 /// What the engine counts; for a node's health.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,8 +75,8 @@ impl Engine {
             baseline: &self.baseline,
             place: match (self.config.countries_configured, observation.position) {
                 (true, _) => Place::Configured,
-                (false, Some(_)) => Place::Positioned,
-                (false, None) => Place::Assumed,
+                (false, Some(position)) if is_in_the_region(position) => Place::Positioned,
+                (false, _) => Place::Assumed,
             },
         };
         let mut outcomes: Vec<(&'static str, Option<Verdict>)> = Vec::new();
@@ -95,18 +96,22 @@ impl Engine {
         let now = observation.at_ns;
         for (id, verdict) in outcomes {
             let Some(verdict) = verdict else {
-                memory.fired.remove(id);
+                if let Some(fired) = memory.fired.get_mut(id) {
+                    fired.lasts = false;
+                }
                 continue;
             };
-            if let Some(fired) = memory.fired.get(id) {
+            if let Some(fired) = memory.fired.get_mut(id) {
                 let age = now - fired.emitted;
-                let changed = fired.tier != verdict.tier || fired.evidence != verdict.evidence;
-                if age < self.config.reassert && !(changed && age >= self.config.change) {
+                let changed = !fired.lasts || fired.tier != verdict.tier || fired.evidence != verdict.evidence;
+                let wait = if changed { self.config.change } else { self.config.reassert };
+                // Time that runs backwards is another recording: nothing there is a repetition.
+                if (Nanos(0)..wait).contains(&age) {
                     continue;
                 }
             }
             let about = super::catalogue().find(|about| about.id == id).expect("the outcome is of a rule");
-            let fired = Fired { tier: verdict.tier, evidence: verdict.evidence.clone(), emitted: now };
+            let fired = Fired { tier: verdict.tier, evidence: verdict.evidence.clone(), emitted: now, lasts: true };
             memory.fired.insert(id, fired);
             self.findings += 1;
             findings.push(Finding {
@@ -118,7 +123,7 @@ impl Engine {
                 observation: observation.clone(),
             });
         }
-        let grave = memory.fired.values().any(|fired| fired.tier == Tier::A);
+        let grave = memory.fired.values().any(|fired| fired.lasts && fired.tier == Tier::A);
         let changed_area = memory.area_changes.back().copied();
         let (Some(plmn), Some(fields)) = (plmn, Case::gsm_fields(observation)) else { return };
         if grave {
@@ -159,6 +164,12 @@ impl Engine {
             findings: self.findings,
         }
     }
+}
+
+/// Thailand and Cambodia lie inside 5.6 to 20.5 degrees north and 97.3 to 107.7 degrees east; elsewhere the border's default set of
+/// countries is only an assumption.
+fn is_in_the_region(position: Position) -> bool {
+    (5.6..=20.5).contains(&position.lat_deg) && (97.3..=107.7).contains(&position.lon_deg)
 }
 
 /// What the verdict rests on was received often enough.

@@ -10,6 +10,7 @@ use super::register::{Difference, Standing};
 use super::rule::{About, Basis, Case, Judgement, Place, Rule, WhenLicensed, evidence, fires};
 use crate::cell::{CellKey, Plmn, Rat, gsm_arfcn};
 use crate::observation::Tier;
+use crate::units::Nanos;
 
 const IDENTITY: &[Basis] = &[Basis::Identity];
 
@@ -131,7 +132,8 @@ static ID_03: About = About {
     description: "The occupied bandwidth is not inside the blocks that the frequency plan gives to the cell's network: it is another's, or \
                   nobody's. The confidence of the plan's row decides the tier (high A, medium B, low C). A cell of the home countries is held against its \
                   own country's plan; a test or foreign network against the plans of all home countries that have one, and then at most tier B where \
-                  another home country has none. Not judged where the place is unknown and the network is foreign.",
+                  another home country has none. A cell that has not said who it is for 10 s counts only where every home country's plan is known and nobody \
+                  holds the spectrum. Not judged where the place is unknown and the network is foreign.",
     source: "rule ID-03 of the catalogue; national frequency plan (seed: src/rules/data/border.toml)",
     innocent: &[
         "refarming or an award that the plan does not have yet",
@@ -141,6 +143,10 @@ static ID_03: About = About {
     ],
     when_licensed: WhenLicensed::Silent,
 };
+
+/// How long a cell may stay silent about its identity: SI3 comes at least twice in 1.9 s (TS 45.002 clause 6.3.1.3), so five of its
+/// cycles were missed.
+const UNNAMED: Nanos = Nanos::from_secs(10);
 
 /// What a plan finds wrong with a carrier.
 struct Objection {
@@ -183,12 +189,11 @@ impl Rule for UnlicensedCarrier {
     }
 
     fn judge(&self, case: &Case<'_>) -> Judgement {
-        let home = case.home_countries();
         let plmn = case.plmn;
         if plmn.is_some_and(|p| case.config.allowed_plmns.contains(&p)) {
             return Judgement::Quiet;
         }
-        let at_home = plmn.filter(|p| home.contains(&p.mcc()));
+        let at_home = plmn.filter(|p| case.home_countries().contains(&p.mcc()));
         let objection = if let Some(plmn) = at_home {
             match objection(case, plmn.mcc(), Some(plmn)) {
                 None | Some(None) => return Judgement::Quiet,
@@ -200,9 +205,13 @@ impl Rule for UnlicensedCarrier {
             if neighbour || (case.place == Place::Assumed && !test) {
                 return Judgement::Quiet;
             }
+            if plmn.is_none() && case.observation.at_ns - case.memory.first < UNNAMED {
+                return Judgement::Unknown;
+            }
             let mut found = None;
             let mut silent = false;
-            for &mcc in &home {
+            // A register of some country does not put the node there: only the countries that are meant count.
+            for &mcc in &case.config.countries {
                 match objection(case, mcc, plmn) {
                     None => silent = true,
                     Some(None) => return Judgement::Quiet,
@@ -210,6 +219,9 @@ impl Rule for UnlicensedCarrier {
                         found.get_or_insert(objection);
                     }
                 }
+            }
+            if plmn.is_none() && silent {
+                return Judgement::Quiet;
             }
             let Some(mut objection) = found else { return Judgement::Quiet };
             if silent {

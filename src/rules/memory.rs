@@ -49,6 +49,8 @@ pub(super) struct Fired {
     pub(super) tier: Tier,
     pub(super) evidence: Vec<Evidence>,
     pub(super) emitted: Timestamp,
+    /// The rule fired when it was last judged; kept when it no longer does, to limit how often it is reported.
+    pub(super) lasts: bool,
 }
 
 /// The past of one cell.
@@ -240,17 +242,19 @@ impl Memory {
     pub(super) fn note(&mut self, observation: &Observation, copies: u32) -> &mut CellMemory {
         let key = track_key(observation);
         let unnamed = (observation.cell, None);
-        if key.1.is_some() && !self.cells.contains_key(&key) {
-            if let Some(past) = self.cells.remove(&unnamed) {
-                self.by_tick.insert(past.tick, key);
-                self.cells.insert(key, past);
-            }
+        if key.1.is_some()
+            && !self.cells.contains_key(&key)
+            && let Some(past) = self.cells.remove(&unnamed)
+        {
+            self.by_tick.insert(past.tick, key);
+            self.cells.insert(key, past);
         }
-        if !self.cells.contains_key(&key) && self.cells.len() >= self.max {
-            if let Some((_, oldest)) = self.by_tick.pop_first() {
-                self.cells.remove(&oldest);
-                self.evicted += 1;
-            }
+        if !self.cells.contains_key(&key)
+            && self.cells.len() >= self.max
+            && let Some((_, oldest)) = self.by_tick.pop_first()
+        {
+            self.cells.remove(&oldest);
+            self.evicted += 1;
         }
         self.tick += 1;
         let memory = self.cells.entry(key).or_default();

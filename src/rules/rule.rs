@@ -90,7 +90,7 @@ pub trait Rule: Debug + Send + Sync {
 pub enum Place {
     /// The rules file names the countries.
     Configured,
-    /// The node knows its position, so the border's default set was meant for it.
+    /// The node knows its position, and it lies in the two countries that the default set is for.
     Positioned,
     /// A recording from anywhere: the border's default set is an assumption.
     Assumed,
@@ -122,7 +122,7 @@ pub struct Case<'a> {
 impl<'a> Case<'a> {
     /// The GSM fields of an observation.
     pub fn gsm_fields(observation: &Observation) -> Option<&GsmFields> {
-        observation.fields.as_ref().map(|Fields::Gsm(fields)| fields)
+        observation.fields.as_ref().and_then(Fields::gsm)
     }
 
     /// Mobile country codes whose networks belong here: those configured, and those of the licence register.

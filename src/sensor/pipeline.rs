@@ -9,7 +9,9 @@ use super::{source, spooler};
 use crate::cell::{CellKey, Rat};
 use crate::config::sensor::{Config, Source};
 use crate::config::{stopped, wall_clock};
-use crate::observation::{CarrierError, Clock, ClockSource, Item, Level, Observation, ReceiverState};
+use crate::observation::{
+    BroadcastBlock, CarrierError, Clock, ClockSource, Item, Level, Observation, Octets, ReceiverState,
+};
 use crate::radio::ring::{WhenFull, ring};
 use crate::radio::source::SourceError;
 use crate::rules::{self, Engine, Format, Register, RegisterError, StateError};
@@ -334,9 +336,10 @@ fn loading(count: u64, items: SyncSender<(Class, Item)>, shared: Arc<Shared>) ->
     })
 }
 
-/// The observation with this number, which stands in its time.
+/// The observation with this number, which stands in its time; as long as one of a GSM cell with its usual messages.
 fn load_item(number: u64) -> Item {
     let at_ns = Timestamp(number.cast_signed());
+    let block = |name: &str| BroadcastBlock { name: name.to_owned(), octets: Octets(vec![0x2b; 23]), count: 9 };
     Item::Observation(Box::new(Observation {
         at_ns,
         first_ns: at_ns,
@@ -348,9 +351,9 @@ fn load_item(number: u64) -> Item {
         snr_db: Db(12.0),
         carrier: CarrierError { hz: Hz(0.0), ppb: Ppb(0.0), sigma_ppb: Ppb(1.0) },
         timing: None,
-        broadcast: vec![],
+        broadcast: ["SI1", "SI2", "SI2ter", "SI3", "SI4", "SI13"].map(block).to_vec(),
         fields: None,
-        content_sha256: None,
+        content_sha256: Some(Octets(vec![0; 32])),
         receiver: ReceiverState { stream: "load".to_owned(), clipped_ppm: 0, lost_samples: 0 },
     }))
 }

@@ -7,7 +7,7 @@ use crate::radio::sigmf;
 use crate::radio::source::{Event, IqBlock, IqSource, SourceError};
 use crate::synth::scene::Scene;
 use crate::units::{Nanos, Timestamp};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What a node listens to, and the clock behind its times.
@@ -65,7 +65,7 @@ struct Playlist {
 /// Between the end of one pass and the beginning of the next; any gap will do, a stream of its own begins there.
 const BETWEEN_PASSES: Nanos = Nanos::from_secs(1);
 
-fn open_recording(path: &PathBuf) -> Result<Recording, SourceError> {
+fn open_recording(path: &Path) -> Result<Recording, SourceError> {
     let described = sigmf::describe(path, sigmf::Overrides::default())?;
     for warning in described.warnings() {
         tracing::warn!(file = %path.display(), "{warning}");

@@ -138,7 +138,7 @@ fn cell_line<'a>(file: &'a str, cell: &'a Cell) -> CellLine<'a> {
             .iter()
             .map(|block| BroadcastLine { name: &block.name, hex: &block.octets, count: block.count })
             .collect(),
-        fields: seen.fields.as_ref().map(|Fields::Gsm(fields)| fields),
+        fields: seen.fields.as_ref().and_then(Fields::gsm),
     }
 }
 

@@ -15,6 +15,9 @@ const LISTED: usize = 12;
 /// No signal is this much stronger than a full-scale sine: I and Q as square waves have 3 dB.
 const UNSCALED_DBFS: f64 = 3.1;
 
+/// Two half milliseconds, the period of the structure that is looked for; less says nothing.
+const LEAST_SECONDS: f64 = 0.99e-3;
+
 /// Writes everything about one recording.
 pub fn write(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
     head(outcome, out)?;
@@ -48,7 +51,10 @@ fn head(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
 }
 
 fn band(segment: &Segment) -> String {
-    format!("{} MHz", trimmed(segment.info.sample_rate.0 / 1e6, 3))
+    match segment.info.sample_rate.0 {
+        rate if rate < 1e5 => format!("{} kHz", trimmed(rate / 1e3, 3)),
+        rate => format!("{} MHz", trimmed(rate / 1e6, 3)),
+    }
 }
 
 fn cells(cells: &[Cell], out: &mut impl Write) -> std::io::Result<()> {
@@ -109,7 +115,8 @@ fn details(cell: &Cell, named: bool, out: &mut impl Write) -> std::io::Result<()
     } else if seen.cell.rat == Rat::Gsm {
         parts.push("no SYSTEM INFORMATION received: the cell has not said whose it is".to_owned());
     }
-    let counts: Vec<String> = cell.counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let counts: Vec<String> =
+        cell.counts.iter().filter(|(_, n)| **n > 0).map(|(name, count)| format!("{name} {count}")).collect();
     if !counts.is_empty() {
         parts.push(format!("counted {}", counts.join(", ")));
     }
@@ -136,11 +143,13 @@ fn nothing(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
             mhz(Hz(*first as f64)),
             mhz(Hz(*last as f64))
         ),
-        _ => "No GSM downlink channel lies inside this band".to_owned(),
+        _ => "No GSM downlink channel lies inside this band; looked".to_owned(),
     };
+    let and = if channels.is_empty() { "" } else { "," };
     let others = match outcome.not_supported.is_empty() {
-        true => ", and for the structure of UMTS, LTE and NR carriers; neither is here",
-        false => "",
+        _ if outcome.seconds < LEAST_SECONDS => format!("{and} for nothing else: less than a millisecond is too short"),
+        true => format!("{and} for the structure of UMTS, LTE and NR carriers: nothing of these is here"),
+        false => format!("{and} for the structure of UMTS, LTE and NR carriers"),
     };
     paragraph(out, 2, &format!("No cell decoded. {looked}{others}."))
 }

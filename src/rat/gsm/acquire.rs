@@ -1,7 +1,7 @@
 //! Finds beacons in a narrow stream: FCCH by its tone, and the synchronisation burst by its training where no FCCH was caught.
 //!
 //! An FCCH is a pure tone for 148 symbols. A short FFT slides over the stream; where one bin and its neighbours hold more than
-//! [`TONE_SHARE`] of the power, and did not do so one burst earlier (a steady carrier), the burst is fitted and the SCH is
+//! a fixed share of the power (`TONE_SHARE`), and did not do so one burst earlier (a steady carrier), the burst is fitted and the SCH is
 //! looked for one frame later. In a window shorter than the 11 frames that may pass between two FCCHs there may be none: then
 //! [`Acquirer::find_sch`] correlates with the extended training sequence over all carrier offsets at once.
 //!

@@ -216,14 +216,14 @@ impl Equalizer {
 
 /// The noiseless sample for each of the 32 combinations of the last five bits; bit `k` of the index is the bit `k` symbols ago.
 fn outputs(channel: &Channel) -> [[f32; 2 * STATES]; 3] {
-    let mut table = [[0f32; 2 * STATES]; 3];
-    for index in 0..2 * STATES {
-        let sum: Complex32 = (0..TAPS).map(|k| if index >> k & 1 == 0 { channel[k] } else { -channel[k] }).sum();
-        table[0][index] = sum.re;
-        table[1][index] = sum.im;
-        table[2][index] = sum.norm_sqr();
-    }
-    table
+    let sample = |index: usize| -> Complex32 {
+        channel.iter().enumerate().map(|(k, tap)| if index >> k & 1 == 0 { *tap } else { -*tap }).sum()
+    };
+    [
+        std::array::from_fn(|index| sample(index).re),
+        std::array::from_fn(|index| sample(index).im),
+        std::array::from_fn(|index| sample(index).norm_sqr()),
+    ]
 }
 
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
@@ -247,7 +247,7 @@ fn forward(alpha: &mut [[f32; STATES]], gamma: &[[f32; 2 * STATES]]) {
         let new = &mut alpha[step + 1];
         for state in 0..STATES {
             let a = old[state >> 1] + gamma[state];
-            let b = old[state >> 1 | STATES / 2] + gamma[STATES + state];
+            let b = old[(state >> 1) | (STATES / 2)] + gamma[STATES + state];
             new[state] = if a > b { a } else { b };
         }
         // Only differences count: keep the numbers small.

@@ -193,7 +193,6 @@ impl Receiver {
             while !self.bank.push(&zeros).1 {}
             self.hop(last, reports);
         }
-        reports.clear();
         let mut cells: Vec<(usize, Beacon)> = std::mem::take(&mut self.past);
         for (index, channel) in self.channels.iter_mut().enumerate() {
             cells.extend(channel.beacons.drain(..).map(|beacon| (index, beacon)));

@@ -17,7 +17,7 @@ const SPAN: i32 = 6;
 /// Delays searched, symbols: those with the pulse's peak inside the taps. Where only its flank would be, noise fits it too.
 const DELAYS: std::ops::RangeInclusive<i32> = -(PEAK as i32)..=(TAPS - 1 - PEAK) as i32;
 
-/// The pulse at [`FINE`] steps a symbol, centred.
+/// The pulse at 64 steps a symbol, centred.
 #[derive(Clone, Debug)]
 pub struct Pulse {
     table: Vec<f32>,

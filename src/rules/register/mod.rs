@@ -4,29 +4,31 @@
 //! `register_id, regulator, licensee, plmn, rat, site_id, lat, lon, antenna_height_m, azimuth_deg, eirp_dbm, band, arfcn,
 //! center_mhz, area, cell_id, physical_id, status, valid_from, valid_to`; `register_id`, `rat`, `plmn` and `cell_id` must be there.
 //!
-//! Bad rows are reported and skipped; a file without one good row is refused. A row takes 80 octets, two index entries and the text
-//! of its register and site numbers; the file itself is streamed. Measured (release build, one of two shared cores, own format of
-//! 1,000,000 rows, 104 MB): see `tests/data/register/README.md`.
+//! Bad rows are reported and skipped; a file without one good row is refused. The file is streamed; a row takes 80 octets, two index entries
+//! and the text of its register and site numbers. Measured 2026-11-21 (test profile, one of two shared cores): 1,000,000 rows of all
+//! columns in 4 to 6 s, 111 MB at most; `DAEN_ACCEPTANCE=1 cargo nextest run --test rules a_large_register --no-capture` repeats it.
 //!
 //! ## References
 //! - 3GPP TS 23.003 Release 17, clauses 4 and 19 (area codes, cell identities)
 //! - Mozilla ichnaea documentation, import and export of cell data (columns of the crowd format)
 
+mod build;
 mod lines;
 mod opencellid;
 mod own;
+mod report;
 
 use crate::cell::{CellIdentity, CellKey, Plmn, Rat};
 use crate::observation::Observation;
 use crate::units::Timestamp;
+use build::Builder;
+pub use report::{LoadReport, MAX_PROBLEMS, Problem, RegisterError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 
 /// Rows that one register may hold; Thailand's and Cambodia's licensed cells of all standards together are some hundred thousand.
 pub const MAX_ROWS: usize = 5_000_000;
-/// Problems that a load report lists; the rest is counted.
-pub const MAX_PROBLEMS: usize = 100;
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
 
 /// The layout of a register file.
@@ -188,122 +190,6 @@ pub enum Standing<'a> {
         /// A crowd database has the identity.
         crowd: bool,
     },
-}
-
-/// One bad row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Line of the file, from 1.
-    pub line: u64,
-    /// Column, as the format names it; `row` where the whole line is meant.
-    pub column: String,
-    /// The value, shortened to 40 characters.
-    pub value: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-impl Problem {
-    fn new(line: u64, column: &str, value: &str, reason: impl Into<String>) -> Problem {
-        Problem { line, column: column.to_owned(), value: value.chars().take(40).collect(), reason: reason.into() }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {} {:?}: {}", self.line, self.column, self.value, self.reason)
-    }
-}
-
-/// What was read and what was not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LoadReport {
-    /// Rows of the file, its header not counted.
-    pub rows: u64,
-    /// Rows that are in the register.
-    pub accepted: u64,
-    /// Rows that are not, because something is wrong with them.
-    pub rejected: u64,
-    /// Rows that repeat an earlier one; the earlier one is kept.
-    pub duplicates: u64,
-    /// Rows of standards that daen does not know (crowd formats only).
-    pub other_radios: u64,
-    /// Columns that are not known and were ignored.
-    pub ignored_columns: Vec<String>,
-    /// The first [`MAX_PROBLEMS`] of the rejected rows and duplicates, by line.
-    pub problems: Vec<Problem>,
-}
-
-impl LoadReport {
-    fn note(&mut self, problem: Problem) {
-        if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(problem);
-        }
-    }
-
-    fn reject(&mut self, problem: Problem) {
-        self.rejected += 1;
-        self.note(problem);
-    }
-}
-
-impl fmt::Display for LoadReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} rows taken", self.accepted, self.rows)?;
-        for (count, what) in
-            [(self.rejected, "rejected"), (self.duplicates, "repeated"), (self.other_radios, "of other radio types")]
-        {
-            if count > 0 {
-                write!(f, ", {count} {what}")?;
-            }
-        }
-        if !self.ignored_columns.is_empty() {
-            write!(f, "; ignored columns: {}", self.ignored_columns.join(", "))?;
-        }
-        for problem in &self.problems {
-            write!(f, "\n{problem}")?;
-        }
-        match (self.rejected + self.duplicates).saturating_sub(self.problems.len() as u64) {
-            0 => Ok(()),
-            more => write!(f, "\n… and {more} more"),
-        }
-    }
-}
-
-/// Why a register was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum RegisterError {
-    /// The file could not be read.
-    #[error("the register cannot be read: {0}")]
-    Io(#[from] std::io::Error),
-    /// The file has no rows.
-    #[error("the register has no rows; give a CSV file with a header line and one row a cell")]
-    Empty,
-    /// The header lacks columns.
-    #[error(
-        "the register's header has no column {missing}; give it, or a crowd database whose first column is \"radio\""
-    )]
-    MissingColumns {
-        /// Their names.
-        missing: String,
-    },
-    /// A column stands twice in the header.
-    #[error("the register's header has the column {column} twice; remove or rename one")]
-    RepeatedColumn {
-        /// Its name.
-        column: String,
-    },
-    /// Not one row could be used.
-    #[error("none of the register's {rows} rows can be used; the first problem: {first}")]
-    NoGoodRow {
-        /// Rows read.
-        rows: u64,
-        /// The first thing that was wrong.
-        first: String,
-    },
-    /// More rows than [`MAX_ROWS`].
-    #[error("the register has more than {MAX_ROWS} rows; cut it to the nodes' region")]
-    TooManyRows,
 }
 
 /// Licensed cells by identity and by carrier.
@@ -502,143 +388,6 @@ fn date_of(observation: &Observation) -> Option<Timestamp> {
     /// 2000-01-01; no recording of a date before it exists, no undated recording lasts thirty years.
     const EARLIEST: Timestamp = Timestamp(10_957 * NANOS_PER_DAY);
     Some(observation.at_ns).filter(|&at| at >= EARLIEST)
-}
-
-/// A register while it is read.
-#[derive(Default)]
-struct Builder {
-    register: Register,
-    report: LoadReport,
-    places: BTreeMap<String, u16>,
-}
-
-impl Builder {
-    fn text(&mut self, text: &str) -> Text {
-        let store = &mut self.register.text;
-        // Readers refuse longer texts; 5 million rows of two such texts stay below 2^32.
-        let (Ok(start), Ok(len)) = (u32::try_from(store.len()), u8::try_from(text.len())) else {
-            return Text::default();
-        };
-        store.push_str(text);
-        Text { start, len }
-    }
-
-    /// The place of a name; `None` where 65,535 different ones are known already.
-    fn name(&mut self, name: &str) -> Option<u16> {
-        if let Some(&place) = self.places.get(name) {
-            return Some(place);
-        }
-        let place = u16::try_from(self.places.len()).ok().filter(|&p| p < u16::MAX)?;
-        self.places.insert(name.to_owned(), place);
-        self.register.names.push(name.to_owned());
-        Some(place)
-    }
-
-    fn push(&mut self, row: Row) -> Result<(), RegisterError> {
-        if self.register.rows.len() >= MAX_ROWS {
-            return Err(RegisterError::TooManyRows);
-        }
-        self.register.rows.push(row);
-        Ok(())
-    }
-
-    /// Sorts the indices; returns the rows that repeat an earlier one, with its line.
-    fn index(&mut self) -> Vec<(u32, u32)> {
-        let register = &mut self.register;
-        let rows = &register.rows;
-        let key = |at: u32| {
-            let r = &rows[at as usize];
-            let identity = (r.rat, r.plmn.mcc(), r.plmn.mnc(), r.cell_id, r.area);
-            (identity, r.plmn.mnc_digits(), !r.official, r.center_khz, r.physical_id)
-        };
-        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
-        order.sort_by_cached_key(|&at| (key(at), at));
-        let mut repeats = Vec::new();
-        order.dedup_by(|later, kept| {
-            let same = key(*later) == key(*kept);
-            if same {
-                repeats.push((rows[*later as usize].line, rows[*kept as usize].line));
-            }
-            same
-        });
-        let mut carriers: Vec<u32> = order
-            .iter()
-            .copied()
-            .filter(|&at| rows[at as usize].official && rows[at as usize].center_khz != u32::MAX)
-            .collect();
-        carriers.sort_unstable_by_key(|&at| (rows[at as usize].rat, rows[at as usize].center_khz, at));
-        for row in order.iter().map(|&at| &rows[at as usize]).filter(|row| row.official) {
-            register.official += 1;
-            register.countries.insert(row.plmn.mcc());
-            if row.area != u32::MAX {
-                register.areas.entry((row.rat, row.plmn)).or_default().insert(row.area);
-            }
-        }
-        register.by_identity = order;
-        register.by_carrier = carriers;
-        repeats.sort_unstable();
-        repeats
-    }
-
-    fn finish(mut self) -> Result<(Register, LoadReport), RegisterError> {
-        if self.report.rows == 0 {
-            return Err(RegisterError::Empty);
-        }
-        if self.register.rows.is_empty() {
-            let other = || format!("{} rows are of other radio types", self.report.other_radios);
-            let first = self.report.problems.first().map_or_else(other, Problem::to_string);
-            return Err(RegisterError::NoGoodRow { rows: self.report.rows, first });
-        }
-        let mut last = None;
-        for (line, kept) in self.index() {
-            // A row of a shared network stands in the index once for each PLMN, but is one row.
-            if last.replace(line) != Some(line) {
-                self.report.duplicates += 1;
-                self.report.note(Problem::new(u64::from(line), "row", "", format!("repeats line {kept}")));
-            }
-        }
-        self.report.accepted = self.report.accepted.saturating_sub(self.report.duplicates);
-        self.report.problems.sort_by_key(|p| p.line);
-        Ok((self.register, self.report))
-    }
-}
-
-/// Reads the rest of `lines` row by row through `row`, which returns what to do with it.
-fn read_rows<R: BufRead>(
-    lines: &mut lines::Lines<R>,
-    columns: usize,
-    mut first: Option<lines::Line>,
-    builder: &mut Builder,
-    mut row: impl FnMut(&lines::Lines<R>, &mut Builder) -> Result<Taken, RegisterError>,
-) -> Result<(), RegisterError> {
-    loop {
-        let line = match first.take() {
-            Some(line) => line,
-            None => lines.next()?,
-        };
-        let taken = match line {
-            lines::Line::End => return Ok(()),
-            lines::Line::Bad(reason) => Taken::Rejected(Problem::new(lines.number(), "row", "", reason)),
-            lines::Line::Fields if lines.len() != columns => {
-                let reason = format!("the row has {} fields, {columns} are wanted", lines.len());
-                Taken::Rejected(Problem::new(lines.number(), "row", lines.field(0), reason))
-            }
-            lines::Line::Fields => row(lines, builder)?,
-        };
-        builder.report.rows += 1;
-        match taken {
-            Taken::Accepted => builder.report.accepted += 1,
-            Taken::Rejected(problem) => builder.report.reject(problem),
-            Taken::OtherRadio => builder.report.other_radios += 1,
-        }
-    }
-}
-
-/// What became of one row.
-enum Taken {
-    Accepted,
-    Rejected(Problem),
-    OtherRadio,
 }
 
 /// The largest cell identity, physical identity and area code of a standard; TS 23.003 clauses 4.1, 4.3, 19.6 and TS 38.413.

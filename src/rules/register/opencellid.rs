@@ -1,7 +1,9 @@
 //! Crowd databases: OpenCelliD and Mozilla MLS. Weak evidence: their positions are centroids of observations, and much is missing.
 
+use super::build::{Builder, Taken, read_rows};
 use super::lines::{Line, Lines};
-use super::{Builder, Problem, RegisterError, Row, Status, Taken, Text, limits, read_rows};
+use super::report::{Problem, RegisterError};
+use super::{Row, Status, Text, limits};
 use crate::cell::{Plmn, Rat};
 use std::io::BufRead;
 use std::str::FromStr;

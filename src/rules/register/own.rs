@@ -1,7 +1,9 @@
 //! The own format: a licence register. Columns as in the module above.
 
+use super::build::{Builder, Taken, read_rows};
 use super::lines::Lines;
-use super::{Builder, Problem, RegisterError, Row, Status, Taken, limits, read_rows};
+use super::report::{Problem, RegisterError};
+use super::{Row, Status, limits};
 use crate::cell::{Plmn, Rat, gsm_arfcn, gsm_downlink};
 use std::io::BufRead;
 use std::str::FromStr;
@@ -36,6 +38,28 @@ const COLUMNS: [&[&str]; 20] = [
 ];
 /// The first columns of [`COLUMNS`] must be in the header.
 const MANDATORY: usize = 4;
+
+// Places in [`COLUMNS`].
+const REGISTER_ID: usize = 0;
+const RAT: usize = 1;
+const PLMN: usize = 2;
+const CELL_ID: usize = 3;
+const AREA: usize = 4;
+const ARFCN: usize = 5;
+const CENTER_MHZ: usize = 6;
+const BAND: usize = 7;
+const PHYSICAL_ID: usize = 8;
+const REGULATOR: usize = 9;
+const LICENSEE: usize = 10;
+const SITE_ID: usize = 11;
+const LAT: usize = 12;
+const LON: usize = 13;
+const ANTENNA_HEIGHT_M: usize = 14;
+const AZIMUTH_DEG: usize = 15;
+const EIRP_DBM: usize = 16;
+const STATUS: usize = 17;
+const VALID_FROM: usize = 18;
+const VALID_TO: usize = 19;
 
 /// Where each of [`COLUMNS`] stands in the file.
 struct Header([Option<usize>; COLUMNS.len()]);
@@ -80,41 +104,40 @@ struct Fields<'a, R> {
 }
 
 impl<R: BufRead> Fields<'_, R> {
-    fn text(&self, name: &'static str) -> &str {
-        let column = COLUMNS.iter().position(|names| names[0] == name).expect("only names of COLUMNS are asked for");
+    fn text(&self, column: usize) -> &str {
         self.header.0[column].map_or("", |at| self.lines.field(at))
     }
 
-    fn bad(&self, name: &'static str, reason: impl Into<String>) -> Problem {
-        Problem::new(self.lines.number(), name, self.text(name), reason)
+    fn bad(&self, column: usize, reason: impl Into<String>) -> Problem {
+        Problem::new(self.lines.number(), COLUMNS[column][0], self.text(column), reason)
     }
 
     /// A number within limits; `None` for an empty field.
-    fn number<T>(&self, name: &'static str, low: T, high: T) -> Result<Option<T>, Problem>
+    fn number<T>(&self, column: usize, low: T, high: T) -> Result<Option<T>, Problem>
     where
         T: FromStr + PartialOrd + std::fmt::Display,
     {
-        let text = self.text(name);
+        let text = self.text(column);
         if text.is_empty() {
             return Ok(None);
         }
         let value = text.parse::<T>().ok().filter(|value| *value >= low && *value <= high);
-        value.map(Some).ok_or_else(|| self.bad(name, format!("must be a number from {low} to {high}")))
+        value.map(Some).ok_or_else(|| self.bad(column, format!("must be a number from {low} to {high}")))
     }
 
-    fn short(&self, name: &'static str) -> Result<&str, Problem> {
-        let text = self.text(name);
+    fn short(&self, column: usize) -> Result<&str, Problem> {
+        let text = self.text(column);
         if text.len() > MAX_TEXT {
-            return Err(self.bad(name, "must have at most 64 octets"));
+            return Err(self.bad(column, "must have at most 64 octets"));
         }
         Ok(text)
     }
 
     /// Days since 1970-01-01 of a `YYYY-MM-DD`, or `absent`.
-    fn date(&self, name: &'static str, absent: i32) -> Result<i32, Problem> {
-        match self.text(name) {
+    fn date(&self, column: usize, absent: i32) -> Result<i32, Problem> {
+        match self.text(column) {
             "" => Ok(absent),
-            text => day(text).ok_or_else(|| self.bad(name, "must be a date such as 2026-01-31")),
+            text => day(text).ok_or_else(|| self.bad(column, "must be a date such as 2026-01-31")),
         }
     }
 }
@@ -143,75 +166,74 @@ fn day(text: &str) -> Option<i32> {
 
 /// One row and the PLMNs it stands for.
 fn row<R: BufRead>(fields: &Fields<'_, R>, builder: &mut Builder) -> Result<(Row, Vec<Plmn>), Problem> {
-    let register_id = fields.short("register_id")?;
+    let register_id = fields.short(REGISTER_ID)?;
     if register_id.is_empty() {
-        return Err(fields.bad("register_id", "must not be empty"));
+        return Err(fields.bad(REGISTER_ID, "must not be empty"));
     }
-    let rat = match fields.text("rat").to_ascii_lowercase().as_str() {
+    let rat = match fields.text(RAT).to_ascii_lowercase().as_str() {
         "gsm" => Rat::Gsm,
         "umts" => Rat::Umts,
         "lte" => Rat::Lte,
         "nr" => Rat::Nr,
-        _ => return Err(fields.bad("rat", "must be gsm, umts, lte or nr")),
+        _ => return Err(fields.bad(RAT, "must be gsm, umts, lte or nr")),
     };
     let mut plmns = Vec::new();
-    for text in fields.text("plmn").split(';') {
+    for text in fields.text(PLMN).split(';') {
         let parsed = text.trim().parse::<Plmn>();
-        plmns.push(parsed.map_err(|_| fields.bad("plmn", "must be such as 520-03; several with ';' between"))?);
+        plmns.push(parsed.map_err(|_| fields.bad(PLMN, "must be such as 520-03; several with ';' between"))?);
     }
     if plmns.len() > MAX_PLMNS {
-        return Err(fields.bad("plmn", "lists more than 8 networks"));
+        return Err(fields.bad(PLMN, "lists more than 8 networks"));
     }
     let (max_cell, max_physical, max_area) = limits(rat);
-    let cell_id = fields.number("cell_id", 0, max_cell)?;
-    let area = fields.number("area", 0, max_area)?;
+    let cell_id = fields.number(CELL_ID, 0, max_cell)?;
+    let area = fields.number(AREA, 0, max_area)?;
     if matches!(area, Some(0 | 0xfffe)) {
-        return Err(fields.bad("area", "is reserved by TS 23.003 and names no area"));
+        return Err(fields.bad(AREA, "is reserved by TS 23.003 and names no area"));
     }
     let center_khz = carrier(fields, rat)?;
     if cell_id.is_none() && center_khz.is_none() {
-        return Err(fields.bad("cell_id", "is empty, and so is the carrier: the row names no cell"));
+        return Err(fields.bad(CELL_ID, "is empty, and so is the carrier: the row names no cell"));
     }
-    let lat = fields.number("lat", -90.0, 90.0)?;
-    let lon = fields.number("lon", -180.0, 180.0)?;
+    let lat = fields.number(LAT, -90.0, 90.0)?;
+    let lon = fields.number(LON, -180.0, 180.0)?;
     if lat.is_some() != lon.is_some() {
-        return Err(fields.bad(if lat.is_some() { "lon" } else { "lat" }, "is empty, and its companion is not"));
+        return Err(fields.bad(if lat.is_some() { LON } else { LAT }, "is empty, and its companion is not"));
     }
     let degrees = |value: Option<f64>| value.map_or(i32::MAX, |v| (v * 1e7).round() as i32);
     let tenths = |value: Option<f64>| value.map_or(i16::MAX, |v| (v * 10.0).round() as i16);
-    let status = match fields.text("status").to_ascii_lowercase().as_str() {
+    let status = match fields.text(STATUS).to_ascii_lowercase().as_str() {
         "" | "licensed" => Status::Licensed,
         "planned" => Status::Planned,
         "suspended" => Status::Suspended,
         "expired" => Status::Expired,
         "revoked" => Status::Revoked,
-        _ => return Err(fields.bad("status", "must be licensed, planned, suspended, expired or revoked")),
+        _ => return Err(fields.bad(STATUS, "must be licensed, planned, suspended, expired or revoked")),
     };
-    let (valid_from_day, valid_to_day) = (fields.date("valid_from", i32::MIN)?, fields.date("valid_to", i32::MAX)?);
+    let (valid_from_day, valid_to_day) = (fields.date(VALID_FROM, i32::MIN)?, fields.date(VALID_TO, i32::MAX)?);
     if valid_from_day > valid_to_day {
-        return Err(fields.bad("valid_to", "lies before valid_from"));
+        return Err(fields.bad(VALID_TO, "lies before valid_from"));
     }
-    let (regulator, licensee, site_id) =
-        (fields.short("regulator")?, fields.short("licensee")?, fields.short("site_id")?);
-    let too_many = |name| move || fields.bad(name, "is the 65,535th different name; check the column");
+    let (regulator, licensee, site_id) = (fields.short(REGULATOR)?, fields.short(LICENSEE)?, fields.short(SITE_ID)?);
+    let too_many = |column| move || fields.bad(column, "is the 65,535th different name; check the column");
     let row = Row {
         rat,
         plmn: plmns[0],
         cell_id: cell_id.unwrap_or(u64::MAX),
         area: area.unwrap_or(u32::MAX),
         center_khz: center_khz.unwrap_or(u32::MAX),
-        physical_id: fields.number("physical_id", 0, max_physical)?.unwrap_or(u16::MAX),
+        physical_id: fields.number(PHYSICAL_ID, 0, max_physical)?.unwrap_or(u16::MAX),
         lat_e7: degrees(lat),
         lon_e7: degrees(lon),
-        height_dm: tenths(fields.number("antenna_height_m", -100.0, 1000.0)?),
-        azimuth_deg: fields.number("azimuth_deg", 0, 360)?.unwrap_or(u16::MAX),
-        eirp_tenth_dbm: tenths(fields.number("eirp_dbm", -50.0, 120.0)?),
+        height_dm: tenths(fields.number(ANTENNA_HEIGHT_M, -100.0, 1000.0)?),
+        azimuth_deg: fields.number(AZIMUTH_DEG, 0, 360)?.unwrap_or(u16::MAX),
+        eirp_tenth_dbm: tenths(fields.number(EIRP_DBM, -50.0, 120.0)?),
         status,
         valid_from_day,
         valid_to_day,
         line: u32::try_from(fields.lines.number()).unwrap_or(u32::MAX),
-        regulator: builder.name(regulator).ok_or_else(too_many("regulator"))?,
-        licensee: builder.name(licensee).ok_or_else(too_many("licensee"))?,
+        regulator: builder.name(regulator).ok_or_else(too_many(REGULATOR))?,
+        licensee: builder.name(licensee).ok_or_else(too_many(LICENSEE))?,
         register_id: builder.text(register_id),
         site_id: builder.text(site_id),
         official: true,
@@ -221,12 +243,12 @@ fn row<R: BufRead>(fields: &Fields<'_, R>, builder: &mut Builder) -> Result<(Row
 
 /// The carrier in kHz, from the channel number, the frequency, or both.
 fn carrier<R: BufRead>(fields: &Fields<'_, R>, rat: Rat) -> Result<Option<u32>, Problem> {
-    let mhz = fields.number("center_mhz", 100.0, 100_000.0)?.map(|mhz: f64| (mhz * 1000.0).round() as u32);
+    let mhz = fields.number(CENTER_MHZ, 100.0, 100_000.0)?.map(|mhz: f64| (mhz * 1000.0).round() as u32);
     let channel = match rat {
-        Rat::Gsm => fields.number("arfcn", 0, 1023)?,
+        Rat::Gsm => fields.number(ARFCN, 0, 1023)?,
         // The numbers of other standards are ambiguous between bands; their rows give the frequency.
-        _ if !fields.text("arfcn").is_empty() && mhz.is_none() => {
-            return Err(fields.bad("arfcn", "is used for gsm only; give center_mhz for other standards"));
+        _ if !fields.text(ARFCN).is_empty() && mhz.is_none() => {
+            return Err(fields.bad(ARFCN, "is used for gsm only; give center_mhz for other standards"));
         }
         _ => None,
     };
@@ -235,17 +257,17 @@ fn carrier<R: BufRead>(fields: &Fields<'_, R>, rat: Rat) -> Result<Option<u32>, 
             && rat == Rat::Gsm
             && gsm_arfcn(u64::from(khz) * 1000).is_none()
         {
-            return Err(fields.bad("center_mhz", "is not on a GSM channel of TS 45.005"));
+            return Err(fields.bad(CENTER_MHZ, "is not on a GSM channel of TS 45.005"));
         }
         return Ok(mhz);
     };
-    let pcs = fields.text("band").to_ascii_lowercase().replace([' ', '-'], "").contains("pcs1900");
+    let pcs = fields.text(BAND).to_ascii_lowercase().replace([' ', '-'], "").contains("pcs1900");
     let Some(carrier) = gsm_downlink(arfcn, pcs) else {
-        return Err(fields.bad("arfcn", "is not a GSM channel number of TS 45.005"));
+        return Err(fields.bad(ARFCN, "is not a GSM channel number of TS 45.005"));
     };
     let khz = (carrier.0 / 1000.0).round() as u32;
     if mhz.is_some_and(|mhz| mhz != khz) {
-        return Err(fields.bad("center_mhz", format!("contradicts the arfcn, which is {} kHz", khz)));
+        return Err(fields.bad(CENTER_MHZ, format!("contradicts the arfcn, which is {} kHz", khz)));
     }
     Ok(Some(khz))
 }

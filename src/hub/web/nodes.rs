@@ -1,0 +1,161 @@
+//! The nodes and how they are: no alert must never mean that nobody is listening.
+
+use super::page::{self, Page, Place};
+use super::{Desk, Problem, now};
+use crate::hub::feeds::{Node, nodes_of};
+use crate::observation::{Clock, ClockSource, Health};
+use crate::units::{Nanos, Timestamp};
+use axum::extract::State;
+use axum::response::Html;
+use maud::{Markup, html};
+
+/// A node reports its health every minute; three missed reports are a silence.
+const SILENT: Nanos = Nanos::from_secs(180);
+
+/// No error-free broadcast for this long: antenna, receiver or channel list are to be looked at.
+const DEAF: Nanos = Nanos::from_secs(900);
+
+pub(super) async fn page(State(desk): State<Desk>) -> Result<Html<String>, Problem> {
+    let event = *desk.book.newest().borrow();
+    let content = content(&desk).await?;
+    let page = Page {
+        title: "Nodes",
+        place: Place::Nodes,
+        event,
+        fragment: Some("/fragment/nodes"),
+        only: None,
+        every_ms: Some(10_000),
+    };
+    Ok(Html(page.render(&content).into_string()))
+}
+
+pub(super) async fn fragment(State(desk): State<Desk>) -> Result<Html<String>, Problem> {
+    Ok(Html(content(&desk).await?.into_string()))
+}
+
+async fn content(desk: &Desk) -> Result<Markup, Problem> {
+    let nodes = desk.read(nodes_of).await?;
+    let now = now();
+    let well = nodes.iter().filter(|node| warnings(node, now).is_empty()).count();
+    Ok(html! {
+        div.lead {
+            h1 { "Nodes" }
+            span.counts { (well) " of " (nodes.len()) " without warnings" }
+        }
+        @if nodes.is_empty() {
+            div.panel.empty {
+                strong { "No node has reported yet" }
+                p { "Start one with " code { "daen sensor --config FILE" } "; its key must be in the hub's list." }
+            }
+        }
+        div.nodes {
+            @for node in &nodes { (card(node, now)) }
+        }
+    })
+}
+
+fn card(node: &Node, now: Timestamp) -> Markup {
+    let warnings = warnings(node, now);
+    let silent = node.received_ns.is_none_or(|at| now - at > SILENT);
+    let (class, word) = match (node.online, silent) {
+        (Some(false), _) => ("badge critical", "offline"),
+        (_, true) => ("badge high", "silent"),
+        _ => ("badge good", "reporting"),
+    };
+    html! {
+        section.panel aria-label=(node.node) {
+            h2 { (node.node) span class=(class) { (word) } }
+            dl.facts {
+                dt { "Last report" }
+                dd { @match node.received_ns { Some(at) => (page::ago(at, now)), None => "never" } }
+                dt { "Position" }
+                dd { @match &node.position { Some(position) => (page::position(position)), None => "not known" } }
+                @if let Some(health) = &node.health { (vitals(health, now)) }
+                dt { "Received" }
+                dd { (page::grouped(node.observations)) " observations, " (page::grouped(node.findings)) " findings" }
+                @if node.evicted + node.unlinked + node.refused > 0 {
+                    dt { "Lost or odd" }
+                    dd {
+                        (node.evicted) " envelopes evicted (" (node.lost_items) " items), " (node.unlinked) " out of chain, "
+                        (node.refused) " refused"
+                    }
+                }
+            }
+            @if !warnings.is_empty() {
+                ul.warnings { @for warning in &warnings { li { (warning) } } }
+            }
+        }
+    }
+}
+
+fn vitals(health: &Health, now: Timestamp) -> Markup {
+    html! {
+        dt { "Clock" }
+        dd { @match &health.clock { Some(state) => (clock(state)), None => "not reported" } }
+        dt { "Cells followed" }
+        dd { (health.cells) @if let Some(at) = health.last_decode_ns { ", last message " (page::ago(at, now)) } }
+        dt { "Spool" }
+        dd { (health.spool_envelopes) " envelopes waiting, " (page::octets(health.spool_octets)) }
+        dt { "Disk free" }
+        dd { (page::octets(health.disk_free_octets)) }
+        dt { "Load" }
+        dd { (format!("{:.0} % of one core, {}", health.cpu_percent, page::octets(health.memory_octets))) }
+        dt { "Samples lost" }
+        dd { (page::grouped(health.lost_samples)) " of " (page::grouped(health.samples)) }
+        dt { "Software" }
+        dd { "daen " (health.version) ", started " (page::ago(health.started_ns, now)) }
+    }
+}
+
+fn clock(clock: &Clock) -> String {
+    let source = match clock.source {
+        ClockSource::GnssPps => "GNSS pulse per second",
+        ClockSource::Gpsdo => "GNSS-disciplined oscillator",
+        ClockSource::Ntp => "network time",
+        ClockSource::Free => "free running",
+        ClockSource::Recording => "times of a recording",
+    };
+    let lock = match clock.source {
+        ClockSource::Free | ClockSource::Recording => "",
+        _ if clock.locked => ", locked",
+        _ => ", not locked",
+    };
+    let sigma = clock.sigma_ns.map(|sigma| match sigma.0 {
+        0..10_000 => format!(", ± {} ns", sigma.0),
+        10_000..1_000_000 => format!(", ± {} µs", sigma.0 / 1000),
+        _ => format!(", ± {} ms", sigma.0 / 1_000_000),
+    });
+    format!("{source}{lock}{}", sigma.unwrap_or_default())
+}
+
+/// What the node says is wrong, and what the hub can see for itself.
+fn warnings(node: &Node, now: Timestamp) -> Vec<String> {
+    let mut warnings = Vec::new();
+    match node.received_ns {
+        None => warnings.push("has not reported yet".to_owned()),
+        Some(at) if now - at > SILENT => {
+            warnings.push("nothing received for more than three minutes: check power and link".to_owned())
+        }
+        Some(_) => {}
+    }
+    if node.refused > 0 {
+        warnings.push(format!(
+            "{} messages in its name were refused: compare keys and look into the quarantine",
+            node.refused
+        ));
+    }
+    if node.unlinked > 0 {
+        warnings.push(format!(
+            "{} envelopes do not fit the chain of hashes: evidence may have been tampered with",
+            node.unlinked
+        ));
+    }
+    if let Some(health) = &node.health {
+        warnings.extend(health.warnings.iter().cloned());
+        if health.last_decode_ns.is_some_and(|at| health.at_ns - at > DEAF) {
+            warnings
+                .push("no error-free broadcast for a quarter of an hour: check antenna and channel list".to_owned());
+        }
+    }
+    warnings
+}

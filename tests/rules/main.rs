@@ -1,0 +1,15 @@
+//! The rules' behaviour: for each rule that it fires, a near miss, a benign lookalike, and two cells interleaved; the engine's bounds and
+//! determinism; the register's reading. Provenance of the values: `tests/data/rules/README.md`.
+
+#![allow(clippy::unwrap_used)]
+
+mod area;
+mod broadcast;
+mod engine;
+mod identity;
+#[cfg(feature = "sensor")]
+mod octets;
+mod register;
+mod reselection;
+mod stacks;
+mod support;
