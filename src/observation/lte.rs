@@ -23,13 +23,31 @@ pub use reselection::{
 
 use super::Octets;
 use crate::cell::Plmn;
-use crate::units::Timestamp;
+use crate::units::{Db, Dbfs, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// How frames are built, which no message says: it is found out by receiving them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Radio {
+    /// Frame structure type 2 instead of 1; TS 36.211 clause 4.
+    pub tdd: bool,
+    /// Extended cyclic prefix; TS 36.211 table 6.12-1.
+    pub extended_cp: bool,
+    /// Cell-specific antenna ports: 1, 2 or 4.
+    pub ports: u8,
+    /// Power of a reference element, relative to a full-scale sine; TS 36.214 clause 5.1.1.
+    pub rsrp_dbfs: Dbfs,
+    /// RSRQ; TS 36.214 clause 5.1.3.
+    pub rsrq_db: Db,
+}
+
 /// Everything that one cell says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LteFields {
+    /// What its signal shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radio: Option<Radio>,
     /// MasterInformationBlock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mib: Option<Mib>,

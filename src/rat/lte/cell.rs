@@ -11,6 +11,7 @@ use super::pbch::{Broadcast, MOTHER_BITS, Mother, PERIOD, first_frame, stable};
 use super::reference::Reference;
 use super::shared;
 use super::system_information::SystemInformation;
+use crate::l3::lte::parse_mib;
 use crate::observation::{BroadcastBlock, Octets};
 use crate::rat::MAX_BROADCAST;
 use crate::units::Hz;
@@ -18,10 +19,6 @@ use std::collections::BTreeMap;
 
 /// Values of the system frame number; TS 36.331 clause 6.2.2.
 const FRAME_NUMBERS: i64 = 1024;
-/// Resource blocks by dl-Bandwidth; TS 36.331 clause 6.2.2.
-const BANDWIDTHS: [usize; 6] = [6, 15, 25, 50, 75, 100];
-/// N_g in sixths by phich-Resource; TS 36.331 clause 6.2.2.
-const PHICH_SIXTHS: [usize; 4] = [1, 3, 6, 12];
 /// Symbols that hold the longest control region and the reference signals of all ports in it.
 const CONTROL_SYMBOLS: usize = 4;
 /// Below this the whole subframe is used to estimate the channel of the control region.
@@ -34,28 +31,6 @@ const PERIOD_GAIN: f64 = 0.02;
 const OFFSET_GAIN: f64 = 0.1;
 /// Frames without a MIB after which a cell is given up: one second.
 const LOST_FRAMES: i64 = 100;
-
-/// What may stand in a MIB, spelled out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mib {
-    /// Resource blocks of the downlink.
-    pub blocks: usize,
-    /// The PHICH lasts three symbols.
-    pub phich_extended: bool,
-    /// N_g in sixths.
-    pub phich_sixths: usize,
-}
-
-impl Mib {
-    /// Of the octets of a MIB; `None` where the bandwidth is a reserved value.
-    pub fn new(octets: [u8; 3]) -> Option<Mib> {
-        Some(Mib {
-            blocks: *BANDWIDTHS.get(usize::from(octets[0] >> 5))?,
-            phich_extended: octets[0] >> 4 & 1 == 1,
-            phich_sixths: PHICH_SIXTHS[usize::from(octets[0] >> 2 & 3)],
-        })
-    }
-}
 
 /// What is needed to receive a cell's system information; present where the stream holds its whole bandwidth.
 #[derive(Debug)]
@@ -80,8 +55,8 @@ pub struct Cell {
     pub cp: CyclicPrefix,
     /// Antenna ports.
     pub ports: usize,
-    /// What its MIB says.
-    pub mib: Mib,
+    /// Resource blocks of its downlink.
+    pub blocks: usize,
     /// Where its frames are.
     pub pace: Pace,
     /// Level, noise, timing and carrier.
@@ -118,22 +93,23 @@ impl Cell {
         cutter: &Cutter,
         stretch: &Stretch<'_>,
     ) -> Option<Cell> {
-        let mib = Mib::new(acquired.mib.octets)?;
+        let mib = parse_mib(acquired.mib.octets).ok()?.0;
+        let blocks = usize::from(mib.prb);
         let ports = acquired.mib.ports;
-        let whole = mib.blocks * BLOCK <= cutter.max_subcarriers();
-        let subcarriers = if whole { mib.blocks * BLOCK } else { CENTRE };
+        let whole = blocks * BLOCK <= cutter.max_subcarriers();
+        let subcarriers = if whole { blocks * BLOCK } else { CENTRE };
         let layout = Layout {
             pci,
             cp,
-            blocks: mib.blocks,
+            blocks,
             ports,
             phich_extended: mib.phich_extended,
-            phich_sixths: mib.phich_sixths,
+            phich_sixths: usize::from(mib.phich_ng_sixths),
         };
         let wide = whole.then(|| Wide {
             layout,
             control: Control::new(layout),
-            lengths: [dci::length_1a(duplex, mib.blocks), dci::length_1c(mib.blocks)],
+            lengths: [dci::length_1a(duplex, blocks), dci::length_1c(blocks)],
             factor: PHICH_FACTORS[0],
             soft: Vec::new(),
         });
@@ -147,13 +123,13 @@ impl Cell {
             duplex,
             cp,
             ports,
-            mib,
+            blocks,
             pace: acquired.pace,
             measurements: Measurements::default(),
             counts: BTreeMap::from([("mib", 1)]),
             broadcast: vec![BroadcastBlock { name: "MIB".to_owned(), octets: Octets(octets.to_vec()), count: 1 }],
             repeated: true,
-            information: SystemInformation::default(),
+            information: SystemInformation::new(mib),
             heard: (start, start),
             changed: true,
             number: acquired.sfn,
@@ -238,7 +214,7 @@ impl Cell {
         };
         let [_, a, b, c] = word.to_be_bytes();
         let octets = [a, b, c];
-        if Mib::new(octets).is_none() {
+        if parse_mib(octets).is_err() {
             return self.count("mib_failed");
         }
         self.last_mib = frame;
@@ -313,6 +289,9 @@ impl Cell {
                             self.heard.1 = self.heard.1.max(end);
                             self.count(if sib1 { "sib1" } else { "si" });
                             self.add(if sib1 { "SIB1" } else { "SI" }, &octets);
+                            if !self.information.read(&octets) {
+                                self.count("malformed");
+                            }
                         }
                         None => self.count(if sib1 { "sib1_failed" } else { "si_failed" }),
                     }

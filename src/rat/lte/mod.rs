@@ -7,7 +7,7 @@
 //! carrier from its reference signals.
 //!
 //! What is not covered: carriers away from the stream's centre; streams slower than 1.92 Msps; in TDD, system information in
-//! subframes other than 0 and 5; NB-IoT and eMTC. Cells whose frames begin within 5 us of each other must differ in PCI.
+//! special subframes; NB-IoT and eMTC. Cells whose frames begin within 5 us of each other must differ in PCI.
 //!
 //! All decisions are taken at windows of a fixed length: reports do not depend on how the stream is cut into blocks. A window and
 //! a frame are buffered, 45 MB at the highest rate.
@@ -33,7 +33,8 @@ pub mod system_information;
 
 use crate::cell::{CellKey, Rat};
 use crate::dsp::resample::Resampler;
-use crate::observation::{CarrierError, FrameName, FrameTiming};
+use crate::observation::lte::Radio;
+use crate::observation::{CarrierError, Fields, FrameName, FrameTiming};
 use crate::radio::source::StreamInfo;
 use crate::rat::CellReport;
 use crate::units::{Db, Dbfs, Hz, Nanos, Ppb, Timestamp};
@@ -41,7 +42,7 @@ use acquire::acquire;
 use cell::Cell;
 use grid::{Cutter, Pace, Stretch};
 use num_complex::Complex32;
-use numerology::{BASE_FFT, BASE_FRAME, BASE_RATE, BASE_SUBFRAME};
+use numerology::{BASE_FFT, BASE_FRAME, BASE_RATE, BASE_SUBFRAME, CyclicPrefix, Duplex};
 use search::{Candidate, GRID, MAX_HALF_FRAMES, Searcher};
 
 /// Raster of carriers; TS 36.104 clause 5.7.2.
@@ -355,16 +356,24 @@ impl Receiver {
         let error = Hz(self.center.0 + offset.0 - carrier);
         let ppb = |hz: f64| Ppb(hz / carrier * 1e9);
         let nanos = |samples: f64| Nanos((samples / rate * 1e9).round() as i64);
-        let level = Db::from_ratio(measured.power() * (cell.mib.blocks * numerology::BLOCK) as f64);
+        let level = Db::from_ratio(measured.power() * (cell.blocks * numerology::BLOCK) as f64);
         let at = line.last.1 / rate * 1e9;
         let snr = measured.snr();
         // One subframe of reference signals: the bound for a flat spectrum of their bandwidth.
         let elements = 8.0 * cell.reference_blocks() as f64;
         let bandwidth = (cell.reference_blocks() * numerology::BLOCK) as f64 * numerology::SUBCARRIER.0 / 12f64.sqrt();
         let bound = 1e9 / (std::f64::consts::TAU * bandwidth * (2.0 * elements * snr).max(1e-3).sqrt());
+        let mut fields = cell.information.fields.clone();
+        fields.radio = Some(Radio {
+            tdd: cell.duplex == Duplex::Tdd,
+            extended_cp: cell.cp == CyclicPrefix::Extended,
+            ports: cell.ports as u8,
+            rsrp_dbfs: Dbfs(Db::from_ratio(measured.power()).0),
+            rsrq_db: measured.quality(),
+        });
         Some(CellReport {
             key: CellKey { rat: Rat::Lte, center_hz: carrier as u64, id: cell.pci },
-            identity: None,
+            identity: cell.information.identity.clone(),
             first: nanos(cell.heard.0),
             last: nanos(cell.heard.1.max(line.last.1)),
             level: Dbfs(level.0),
@@ -385,7 +394,7 @@ impl Receiver {
             }),
             counts: cell.counts.clone(),
             broadcast: cell.broadcast.clone(),
-            fields: None,
+            fields: Some(Fields::Lte(Box::new(fields))),
         })
     }
 }
