@@ -3,6 +3,7 @@
 #![cfg(feature = "sensor")]
 
 use daen::dsp::resample::Resampler;
+use daen::observation::{Fields, FrameName};
 use daen::radio::sigmf;
 use daen::radio::source::{Event, IqBlock, IqSource, StreamInfo};
 use daen::rat::CellReport;
@@ -91,6 +92,28 @@ fn every_cell_of_every_recording_is_found_with_all_it_says_and_no_other() {
             assert_eq!(report.key.center_hz, info.center.round() as u64, "{what}");
             let offset = cell["cfo_hz"].as_f64().unwrap_or(0.0);
             assert!((report.carrier.hz.0 - offset).abs() < 120.0, "{what}: {} Hz, not {offset}", report.carrier.hz.0);
+            let fields = report.fields.as_ref().and_then(Fields::lte).unwrap();
+            let (radio, mib) = (fields.radio.unwrap(), fields.mib.unwrap());
+            assert_eq!(Value::from(radio.ports), cell["ports"], "{what}");
+            assert_eq!(Value::from(mib.prb), cell["prb"], "{what}");
+            assert_eq!(radio.tdd, cell["duplex"] == "TDD", "{what}");
+            assert!(!radio.extended_cp && cell["cp"] != "extended", "{what}");
+            if let Some(duration) = cell["phich_dur"].as_str() {
+                assert_eq!(
+                    (mib.phich_extended, mib.phich_ng()),
+                    (duration == "extended", cell["phich_ng"].as_str().unwrap()),
+                    "{what}"
+                );
+            }
+            if let Some(eci) = cell["eci"].as_u64() {
+                let identity = report.identity.as_ref().unwrap();
+                assert_eq!(
+                    (identity.cell_id, identity.area.map(u64::from)),
+                    (Some(eci), cell["tac"].as_u64()),
+                    "{what}"
+                );
+                assert_eq!(Value::from(identity.plmns[0].to_string()), cell["plmn"], "{what}");
+            }
             let octets = |kind: &str| -> BTreeSet<String> {
                 let of_kind = report.broadcast.iter().filter(|block| block.name == kind);
                 of_kind.map(|block| block.octets.to_string()).collect()
@@ -106,6 +129,19 @@ fn every_cell_of_every_recording_is_found_with_all_it_says_and_no_other() {
             }
         }
     }
+}
+
+#[test]
+fn warnings_come_out_as_text() {
+    let Some(root) = captures() else { return };
+    let (info, samples) = load(&root, "lte/enb-warn25");
+    let (_, cells) = receive(&info, &samples, 1 << 17);
+    let fields = cells[0].fields.as_ref().and_then(Fields::lte).unwrap();
+    assert!(fields.etws_primary.is_some());
+    let texts: Vec<&str> = fields.warnings.iter().filter_map(|warning| warning.text.as_deref()).collect();
+    println!("{texts:?}");
+    assert_eq!(texts.len(), 2, "{:?}", fields.warnings);
+    assert!(texts.iter().all(|text| text.is_ascii() && text.len() > 20), "{texts:?}");
 }
 
 #[test]
@@ -150,9 +186,7 @@ fn frame_timing_and_rate_are_those_of_a_clean_transmitter() {
     let (_, after) = receive(&info, &samples[cut..], 1 << 17);
     let timing = |cells: &[CellReport]| cells[0].timing.unwrap();
     let (a, b) = (timing(&before), timing(&after));
-    let (daen::observation::FrameName::Radio { sfn: from, .. }, daen::observation::FrameName::Radio { sfn: to, .. }) =
-        (a.frame, b.frame)
-    else {
+    let (FrameName::Radio { sfn: from, .. }, FrameName::Radio { sfn: to, .. }) = (a.frame, b.frame) else {
         panic!("LTE frames are named by SFN");
     };
     let expected = 1e7 * f64::from(i32::from(to) - i32::from(from)) - cut as f64 / info.sample_rate.0 * 1e9;

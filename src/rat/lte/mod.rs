@@ -368,8 +368,8 @@ impl Receiver {
             tdd: cell.duplex == Duplex::Tdd,
             extended_cp: cell.cp == CyclicPrefix::Extended,
             ports: cell.ports as u8,
-            rsrp_dbfs: Dbfs(Db::from_ratio(measured.power()).0),
-            rsrq_db: measured.quality(),
+            rsrp_dbfs: Dbfs(tenth(Db::from_ratio(measured.power())).0),
+            rsrq_db: tenth(measured.quality()),
         });
         Some(CellReport {
             key: CellKey { rat: Rat::Lte, center_hz: carrier as u64, id: cell.pci },
@@ -397,6 +397,11 @@ impl Receiver {
             fields: Some(Fields::Lte(Box::new(fields))),
         })
     }
+}
+
+/// Rounded as the wire contract asks.
+fn tenth(level: Db) -> Db {
+    Db((level.0 * 10.0).round() / 10.0)
 }
 
 /// Whether one of `cells` has identity `pci` and the frames of `pace`, give or take `near` samples.
