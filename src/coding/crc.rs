@@ -13,6 +13,15 @@ pub struct CyclicCode {
     inverted: bool,
 }
 
+/// gCRC24A, of transport blocks; TS 36.212 clause 5.1.1.
+pub const CRC24A: CyclicCode = CyclicCode::new(24, &[23, 18, 17, 14, 11, 10, 7, 6, 5, 4, 3, 1, 0], false);
+/// gCRC24B, of code blocks where a transport block was cut up; TS 36.212 clause 5.1.1.
+pub const CRC24B: CyclicCode = CyclicCode::new(24, &[23, 6, 5, 1, 0], false);
+/// gCRC16, of the MIB and of downlink control information; TS 36.212 clause 5.1.1.
+pub const CRC16: CyclicCode = CyclicCode::new(16, &[12, 5, 0], false);
+/// gCRC8; TS 36.212 clause 5.1.1.
+pub const CRC8: CyclicCode = CyclicCode::new(8, &[7, 4, 3, 1, 0], false);
+
 impl CyclicCode {
     /// A code from the exponents below the generator's degree whose coefficients are one.
     ///
@@ -90,6 +99,11 @@ mod tests {
         assert_eq!(CyclicCode::new(16, &[12, 5, 0], false).parity(&bits), 0x31c3);
         // CRC-16/GSM: the same with inverted output, check 0xce3c.
         assert_eq!(CyclicCode::new(16, &[12, 5, 0], true).parity(&bits), 0xce3c);
+        // CRC-24/LTE-A and LTE-B: polys 0x864cfb and 0x800063, checks 0xcde703 and 0x23ef52. CRC-8/LTE: poly 0x9b, check 0xea.
+        assert_eq!(CRC24A.parity(&bits), 0xcd_e703);
+        assert_eq!(CRC24B.parity(&bits), 0x23_ef52);
+        assert_eq!(CRC16.parity(&bits), 0x31c3);
+        assert_eq!(CRC8.parity(&bits), 0xea);
         // CRC-40/GSM: poly 0x0004820009, inverted output, check 0xd4164fc646.
         assert_eq!(CyclicCode::new(40, &[26, 23, 17, 3, 0], true).parity(&bits), 0x00d4_164f_c646);
     }

@@ -3,4 +3,10 @@
 //! A soft bit is `log P(bit = 0) / P(bit = 1)`: positive means zero, magnitude means confidence, 0.0 means nothing is known.
 
 pub mod crc;
+pub mod dl_sch;
+pub mod gold;
+pub mod rate_match;
+pub mod rate_match_turbo;
+pub mod tail_biting;
+pub mod turbo;
 pub mod viterbi;

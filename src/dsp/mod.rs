@@ -1,8 +1,11 @@
 //! Signal processing that knows no standard.
 
 pub mod channelizer;
+pub mod correlator;
 pub mod cyclic;
 pub mod occupancy;
+pub mod ofdm;
 pub mod repetition;
+pub mod resample;
 pub mod spectrum;
 pub mod whiten;

@@ -2,6 +2,7 @@
 
 pub mod bits;
 pub mod gsm;
+pub mod lte;
 
 /// Why octets are no message. A field that is merely absent is `None` in the message, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,6 +5,7 @@
 
 pub mod envelope;
 pub mod gsm;
+pub mod lte;
 
 use crate::cell::{CellIdentity, CellKey};
 use crate::units::{Db, Dbfs, Dbm, Hz, Nanos, Ppb, Timestamp};
@@ -227,11 +228,32 @@ pub struct BroadcastBlock {
 }
 
 /// Decoded broadcast fields, by standard.
+#[expect(clippy::large_enum_variant, reason = "a report holds one of them, and what it points to is larger")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fields {
     /// SYSTEM INFORMATION of a GSM cell.
     Gsm(gsm::GsmFields),
+    /// MIB and system information of an LTE cell.
+    Lte(Box<lte::LteFields>),
+}
+
+impl Fields {
+    /// The fields of a GSM cell; `None` where it is another one.
+    pub fn gsm(&self) -> Option<&gsm::GsmFields> {
+        match self {
+            Fields::Gsm(fields) => Some(fields),
+            Fields::Lte(_) => None,
+        }
+    }
+
+    /// The fields of an LTE cell; `None` where it is another one.
+    pub fn lte(&self) -> Option<&lte::LteFields> {
+        match self {
+            Fields::Lte(fields) => Some(fields),
+            Fields::Gsm(_) => None,
+        }
+    }
 }
 
 /// The state of the receiver while it observed.

@@ -1,6 +1,7 @@
 //! Receivers, one per standard: samples in, [`CellReport`]s out.
 
 pub mod gsm;
+pub mod lte;
 
 use crate::cell::{CellIdentity, CellKey};
 use crate::observation::{BroadcastBlock, CarrierError, Fields, FrameTiming};

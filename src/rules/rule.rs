@@ -122,7 +122,7 @@ pub struct Case<'a> {
 impl<'a> Case<'a> {
     /// The GSM fields of an observation.
     pub fn gsm_fields(observation: &Observation) -> Option<&GsmFields> {
-        observation.fields.as_ref().map(|Fields::Gsm(fields)| fields)
+        observation.fields.as_ref().and_then(Fields::gsm)
     }
 
     /// Mobile country codes whose networks belong here: those configured, and those of the licence register.

@@ -3,6 +3,7 @@
 use super::receive::{Cell, Outcome};
 use daen::cell::{CellKey, Plmn, Rat, gsm_arfcn};
 use daen::observation::gsm::GsmFields;
+use daen::observation::lte::LteFields;
 use daen::observation::{Evidence, Fields, Finding, FrameName, Octets, Tier};
 use daen::units::{Nanos, Timestamp};
 use serde::Serialize;
@@ -21,6 +22,8 @@ struct CellLine<'a> {
     cell_id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bsic: Option<u16>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    lte: Option<LteLine>,
     level_dbfs: f64,
     level_dbm: Option<f64>,
     snr_db: f64,
@@ -31,7 +34,33 @@ struct CellLine<'a> {
     timing: Option<TimingLine<'a>>,
     counts: &'a BTreeMap<&'static str, u64>,
     broadcast: Vec<BroadcastLine<'a>>,
-    fields: Option<&'a GsmFields>,
+    fields: Option<FieldsLine<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum FieldsLine<'a> {
+    Gsm(&'a GsmFields),
+    Lte(&'a LteFields),
+}
+
+/// What an LTE cell has besides.
+#[derive(Serialize)]
+struct LteLine {
+    pci: u16,
+    duplex: &'static str,
+    cp: &'static str,
+    prb: u8,
+    ports: u8,
+    phich: PhichLine,
+    rsrp_dbfs: f64,
+    rsrq_db: f64,
+}
+
+#[derive(Serialize)]
+struct PhichLine {
+    duration: &'static str,
+    ng: &'static str,
 }
 
 #[derive(Serialize)]
@@ -110,11 +139,13 @@ fn cell_line<'a>(file: &'a str, cell: &'a Cell) -> CellLine<'a> {
         file,
         rat: seen.cell.rat,
         center_hz: seen.cell.center_hz,
-        channel: gsm_arfcn(seen.cell.center_hz),
+        // An EARFCN depends on the band, which the carrier alone does not tell.
+        channel: (seen.cell.rat == Rat::Gsm).then(|| gsm_arfcn(seen.cell.center_hz)).flatten(),
         plmns: identity.map(|identity| identity.plmns.as_slice()),
         area: identity.and_then(|identity| identity.area),
         cell_id: identity.and_then(|identity| identity.cell_id),
         bsic: (seen.cell.rat == Rat::Gsm).then_some(seen.cell.id),
+        lte: seen.fields.as_ref().and_then(Fields::lte).and_then(|fields| lte_line(seen.cell.id, fields)),
         level_dbfs: rounded(seen.level.dbfs.0, 10.0),
         level_dbm: seen.level.dbm.map(|level| rounded(level.0, 10.0)),
         snr_db: rounded(seen.snr_db.0, 10.0),
@@ -138,8 +169,26 @@ fn cell_line<'a>(file: &'a str, cell: &'a Cell) -> CellLine<'a> {
             .iter()
             .map(|block| BroadcastLine { name: &block.name, hex: &block.octets, count: block.count })
             .collect(),
-        fields: seen.fields.as_ref().map(|Fields::Gsm(fields)| fields),
+        fields: seen.fields.as_ref().map(|fields| match fields {
+            Fields::Gsm(fields) => FieldsLine::Gsm(fields),
+            Fields::Lte(fields) => FieldsLine::Lte(fields),
+        }),
     }
+}
+
+fn lte_line(pci: u16, fields: &LteFields) -> Option<LteLine> {
+    let (radio, mib) = (fields.radio?, fields.mib?);
+    let name = |extended: bool| if extended { "extended" } else { "normal" };
+    Some(LteLine {
+        pci,
+        duplex: if radio.tdd { "TDD" } else { "FDD" },
+        cp: name(radio.extended_cp),
+        prb: mib.prb,
+        ports: radio.ports,
+        phich: PhichLine { duration: name(mib.phich_extended), ng: mib.phich_ng() },
+        rsrp_dbfs: rounded(radio.rsrp_dbfs.0, 10.0),
+        rsrq_db: rounded(radio.rsrq_db.0, 10.0),
+    })
 }
 
 fn finding_line(finding: &Finding) -> FindingLine<'_> {

@@ -1,13 +1,13 @@
 //! One recording through ring, receiver, observation and rules.
 
 use super::plot::Waterfall;
-use daen::cell::CellKey;
+use daen::cell::{CellKey, Rat};
 use daen::dsp::occupancy::{Carrier, Occupancy, Signal, Survey};
 use daen::observation::{Clock, ClockSource, Finding, Observation};
 use daen::radio::recording::{Recording, Segment};
 use daen::radio::ring::{WhenFull, ring};
 use daen::radio::source::{Event, SourceError, StreamInfo};
-use daen::rat::{CellReport, MAX_BROADCAST, gsm};
+use daen::rat::{CellReport, MAX_BROADCAST, gsm, lte};
 use daen::rules::Engine;
 use daen::sensor::observe::{Context, observe};
 use daen::units::{Hz, Nanos};
@@ -86,6 +86,7 @@ struct Stream {
     info: StreamInfo,
     segment: usize,
     receiver: gsm::Receiver,
+    lte: lte::Receiver,
     survey: Survey,
     samples: u64,
     clipped: u64,
@@ -144,8 +145,9 @@ impl Run<'_> {
         let segment = self.stream.as_ref().map_or(0, |stream| stream.segment + 1);
         self.end();
         let receiver = gsm::Receiver::new(&info, self.options.gsm.clone());
+        let lte = lte::Receiver::new(&info, lte::Options::default());
         let survey = Survey::new(info.sample_rate);
-        self.stream = Some(Stream { info, segment, receiver, survey, samples: 0, clipped: 0 });
+        self.stream = Some(Stream { info, segment, receiver, lte, survey, samples: 0, clipped: 0 });
     }
 
     fn samples(&mut self, samples: &[num_complex::Complex32], clipped: u32) {
@@ -161,6 +163,7 @@ impl Run<'_> {
         // The receiver reports at fixed places of the stream, whatever the blocks; what stands in a report must not depend on
         // them either, so clipping is counted in the last report alone.
         stream.receiver.process(samples, &mut self.reports);
+        stream.lte.process(samples, &mut self.reports);
         for report in std::mem::take(&mut self.reports) {
             let observation = observe(&report, &context(stream, 0));
             self.engine.judge(&observation, &mut self.outcome.findings);
@@ -171,6 +174,7 @@ impl Run<'_> {
         let Some(mut stream) = self.stream.take() else { return };
         let mut last = Vec::new();
         stream.receiver.finish(&mut last);
+        stream.lte.finish(&mut last);
         let before: u64 = self.outcome.segments[..stream.segment].iter().map(|segment| segment.samples).sum();
         let offset = Nanos((before as f64 / stream.info.sample_rate.0 * 1e9).round() as i64);
         for report in last {
@@ -184,6 +188,10 @@ impl Run<'_> {
         let Occupancy { signals, carriers, .. } = stream.survey.finish();
         self.outcome.not_supported.extend(signals);
         if self.outcome.not_supported.contains(&Signal::Lte) {
+            self.outcome.not_supported.remove(&Signal::LteOrNr);
+        }
+        if self.outcome.cells.iter().any(|cell| cell.observation.cell.rat == Rat::Lte) {
+            self.outcome.not_supported.remove(&Signal::Lte);
             self.outcome.not_supported.remove(&Signal::LteOrNr);
         }
         let center = stream.info.center;

@@ -1,7 +1,7 @@
 //! What a person reads: laid out for 100 columns.
 
 use super::receive::{Cell, Outcome, Seen};
-use daen::cell::{Rat, gsm_arfcn};
+use daen::cell::{CellKey, Rat, gsm_arfcn};
 use daen::dsp::occupancy::{Shape, Signal};
 use daen::observation::{Fields, Finding};
 use daen::radio::recording::Segment;
@@ -72,7 +72,7 @@ fn cells(cells: &[Cell], out: &mut impl Write) -> std::io::Result<()> {
             "  {:4} {:>9} {:>5} {:>5}  {:8} {:>5} {:>9} {:>6.1} {:>5.1} {:>+9.0} {:>15}",
             seen.cell.rat.to_string().to_uppercase(),
             format!("{:.3}", seen.cell.center_hz as f64 / 1e6),
-            text(gsm_arfcn(seen.cell.center_hz).map(|n| n.to_string())),
+            text(channel(seen.cell).map(|n| n.to_string())),
             seen.cell.id,
             text(identity.and_then(|i| i.plmns.first()).map(|plmn| plmn.to_string())),
             text(identity.and_then(|i| i.area).map(|area| area.to_string())),
@@ -90,6 +90,20 @@ fn cells(cells: &[Cell], out: &mut impl Write) -> std::io::Result<()> {
         details(cell, cells.len() > 1, out)?;
     }
     Ok(())
+}
+
+/// The channel number, where the carrier alone tells it: an EARFCN depends on the band.
+fn channel(cell: CellKey) -> Option<u16> {
+    if cell.rat == Rat::Gsm { gsm_arfcn(cell.center_hz) } else { None }
+}
+
+/// What the physical identity of a cell is called.
+fn id_name(rat: Rat) -> &'static str {
+    match rat {
+        Rat::Gsm => "BSIC",
+        Rat::Umts => "PSC",
+        Rat::Lte | Rat::Nr => "PCI",
+    }
 }
 
 /// What a cell said, below the table.
@@ -120,7 +134,11 @@ fn details(cell: &Cell, named: bool, out: &mut impl Write) -> std::io::Result<()
     if !counts.is_empty() {
         parts.push(format!("counted {}", counts.join(", ")));
     }
-    let name = if named { format!("{} BSIC {}: ", mhz(seen.cell.carrier()), seen.cell.id) } else { String::new() };
+    let name = if named {
+        format!("{} {} {}: ", mhz(seen.cell.carrier()), id_name(seen.cell.rat), seen.cell.id)
+    } else {
+        String::new()
+    };
     paragraph(out, 2, &format!("{name}{}.", parts.join("; ")))
 }
 

@@ -1,0 +1,338 @@
+//! One cell whose MIB is known: its frames followed, its system information received, its signal measured.
+
+use super::acquire::Acquired;
+use super::channel::Channel;
+use super::control::{Control, Layout, PHICH_FACTORS, SI_RNTI};
+use super::dci;
+use super::grid::{Cutter, Grid, Pace, Stretch};
+use super::measure::Measurements;
+use super::numerology::{BLOCK, CENTRE, CyclicPrefix, Duplex, MAX_SYMBOLS, SUBFRAMES};
+use super::pbch::{Broadcast, MOTHER_BITS, Mother, PERIOD, first_frame, stable};
+use super::reference::Reference;
+use super::shared;
+use super::system_information::SystemInformation;
+use crate::l3::lte::parse_mib;
+use crate::observation::{BroadcastBlock, Octets};
+use crate::rat::MAX_BROADCAST;
+use crate::units::Hz;
+use std::collections::BTreeMap;
+
+/// Values of the system frame number; TS 36.331 clause 6.2.2.
+const FRAME_NUMBERS: i64 = 1024;
+/// Symbols that hold the longest control region and the reference signals of all ports in it.
+const CONTROL_SYMBOLS: usize = 4;
+/// Below this the whole subframe is used to estimate the channel of the control region.
+const STRONG: f32 = 6.3;
+/// Share of a measured error by which the pace follows it.
+const TIMING_GAIN: f64 = 0.2;
+/// The same for the length of a frame.
+const PERIOD_GAIN: f64 = 0.02;
+/// The same for the carrier.
+const OFFSET_GAIN: f64 = 0.1;
+/// Frames without a MIB after which a cell is given up: one second.
+const LOST_FRAMES: i64 = 100;
+
+/// What is needed to receive a cell's system information; present where the stream holds its whole bandwidth.
+#[derive(Debug)]
+struct Wide {
+    layout: Layout,
+    control: Control,
+    /// Lengths of formats 1A and 1C.
+    lengths: [usize; 2],
+    /// The PHICH's m_i that messages were found with last.
+    factor: usize,
+    soft: Vec<f32>,
+}
+
+/// One cell.
+#[derive(Debug)]
+pub struct Cell {
+    /// Physical cell identity.
+    pub pci: u16,
+    /// Frame structure.
+    pub duplex: Duplex,
+    /// Cyclic prefix.
+    pub cp: CyclicPrefix,
+    /// Antenna ports.
+    pub ports: usize,
+    /// Resource blocks of its downlink.
+    pub blocks: usize,
+    /// Where its frames are.
+    pub pace: Pace,
+    /// Level, noise, timing and carrier.
+    pub measurements: Measurements,
+    /// Counters.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Distinct messages.
+    pub broadcast: Vec<BroadcastBlock>,
+    /// What its system information says of itself.
+    pub information: SystemInformation,
+    /// Places of the first and the last sample that belong to it.
+    pub heard: (f64, f64),
+    /// Something new was received since this was last cleared.
+    pub changed: bool,
+    number: u16,
+    /// The MIB that it was acquired by has not come again: it lies in the stretch that is followed and counts once.
+    repeated: bool,
+    next: (i64, usize),
+    last_mib: i64,
+    receiver: Broadcast,
+    period: Mother,
+    collected: usize,
+    reference: Reference,
+    grid: Grid,
+    channel: Channel,
+    wide: Option<Wide>,
+}
+
+impl Cell {
+    /// A cell that was acquired; it is followed from the first subframe of `stretch` on. `None` where its MIB is senseless.
+    pub fn new(
+        acquired: &Acquired,
+        (pci, duplex, cp): (u16, Duplex, CyclicPrefix),
+        cutter: &Cutter,
+        stretch: &Stretch<'_>,
+    ) -> Option<Cell> {
+        let mib = parse_mib(acquired.mib.octets).ok()?.0;
+        let blocks = usize::from(mib.prb);
+        let ports = acquired.mib.ports;
+        let whole = blocks * BLOCK <= cutter.max_subcarriers();
+        let subcarriers = if whole { blocks * BLOCK } else { CENTRE };
+        let layout = Layout {
+            pci,
+            cp,
+            blocks,
+            ports,
+            phich_extended: mib.phich_extended,
+            phich_sixths: usize::from(mib.phich_ng_sixths),
+        };
+        let wide = whole.then(|| Wide {
+            layout,
+            control: Control::new(layout),
+            lengths: [dci::length_1a(duplex, blocks), dci::length_1c(blocks)],
+            factor: PHICH_FACTORS[0],
+            soft: Vec::new(),
+        });
+        let first =
+            ((stretch.first as f64 - acquired.pace.start) / acquired.pace.period * SUBFRAMES as f64).ceil() as i64;
+        let next = (first.div_euclid(SUBFRAMES as i64), first.rem_euclid(SUBFRAMES as i64) as usize);
+        let start = acquired.pace.subframe(next.0, next.1);
+        let octets = stable(acquired.mib.octets);
+        Some(Cell {
+            pci,
+            duplex,
+            cp,
+            ports,
+            blocks,
+            pace: acquired.pace,
+            measurements: Measurements::default(),
+            counts: BTreeMap::from([("mib", 1)]),
+            broadcast: vec![BroadcastBlock { name: "MIB".to_owned(), octets: Octets(octets.to_vec()), count: 1 }],
+            repeated: true,
+            information: SystemInformation::new(mib),
+            heard: (start, start),
+            changed: true,
+            number: acquired.sfn,
+            next,
+            last_mib: 0,
+            receiver: Broadcast::new(pci, cp, subcarriers),
+            period: [0.0; MOTHER_BITS],
+            collected: 0,
+            reference: Reference::new(pci, cp, subcarriers / BLOCK),
+            grid: Grid::new(subcarriers, MAX_SYMBOLS),
+            channel: Channel::new(ports, subcarriers, MAX_SYMBOLS),
+            wide,
+        })
+    }
+
+    /// The system frame number of frame `frame` of the pace.
+    pub fn frame_number(&self, frame: i64) -> u16 {
+        (i64::from(self.number) + frame).rem_euclid(FRAME_NUMBERS) as u16
+    }
+
+    /// Resource blocks that its reference signals are received on.
+    pub fn reference_blocks(&self) -> usize {
+        self.reference.subcarriers() / BLOCK
+    }
+
+    /// Its MIB has not been received for a second.
+    pub fn is_lost(&self) -> bool {
+        self.next.0 - self.last_mib > LOST_FRAMES
+    }
+
+    /// Takes what is new in `stretch`.
+    pub fn follow(&mut self, cutter: &mut Cutter, stretch: &Stretch<'_>) {
+        let length = self.pace.period / SUBFRAMES as f64;
+        while self.pace.subframe(self.next.0, self.next.1) + length <= stretch.end() {
+            let (frame, subframe) = self.next;
+            if subframe == 0 {
+                self.broadcast_channel(cutter, stretch, frame);
+            }
+            if self.wants(frame, subframe) {
+                self.system_information(cutter, stretch, frame, subframe);
+            }
+            self.next = if subframe + 1 == SUBFRAMES { (frame + 1, 0) } else { (frame, subframe + 1) };
+        }
+    }
+
+    /// Measures subframe 0 and receives its share of the MIB.
+    fn broadcast_channel(&mut self, cutter: &mut Cutter, stretch: &Stretch<'_>, frame: i64) {
+        if !cutter.cut(stretch, &self.pace, (frame, 0), self.cp, 0..self.cp.symbols(), &mut self.grid) {
+            return;
+        }
+        self.channel.estimate(&self.grid, &self.reference, 0, self.cp.symbols(), self.ports, None);
+        let errors =
+            self.measurements.take(&self.grid, &self.channel, &self.reference, &self.pace, frame, cutter.symbol_len());
+        self.pace.start += TIMING_GAIN * errors.share * errors.late;
+        self.pace.offset = self.pace.offset + Hz(OFFSET_GAIN * errors.share * errors.offset.0);
+        // Only the frames to come are longer: this one stays where it is.
+        let longer = PERIOD_GAIN * errors.share * errors.share * errors.late;
+        self.pace.start -= frame as f64 * longer;
+        self.pace.period += longer;
+
+        let quarter = usize::from(self.frame_number(frame)) % PERIOD;
+        if quarter == 0 {
+            self.period = [0.0; MOTHER_BITS];
+            self.collected = 0;
+        }
+        let soft = self.receiver.receive_quarter(&self.grid, &self.channel, self.ports, quarter);
+        self.period.iter_mut().zip(soft).for_each(|(sum, soft)| *sum += soft);
+        self.collected += 1;
+        if quarter + 1 == PERIOD {
+            self.decide(frame);
+        }
+    }
+
+    /// Decodes the period that ends with `frame`.
+    fn decide(&mut self, frame: i64) {
+        let Some((word, _)) = self.receiver.decode(&self.period, self.ports) else {
+            // A period of which frames are missing proves nothing.
+            if self.collected == PERIOD {
+                self.count("mib_failed");
+            }
+            return;
+        };
+        let [_, a, b, c] = word.to_be_bytes();
+        let octets = [a, b, c];
+        if parse_mib(octets).is_err() {
+            return self.count("mib_failed");
+        }
+        self.last_mib = frame;
+        self.heard.1 = self.pace.subframe(frame, 1);
+        let told = first_frame(octets) + (PERIOD - 1) as u16;
+        if told != self.frame_number(frame) {
+            // It has been restarted: numbers are taken from it again.
+            self.number = (i64::from(told) - frame).rem_euclid(FRAME_NUMBERS) as u16;
+            self.count("sfn_jump");
+        }
+        if !std::mem::take(&mut self.repeated) {
+            self.count("mib");
+            self.add("MIB", &stable(octets));
+        }
+    }
+
+    /// Whether system information may stand in a subframe.
+    fn wants(&self, frame: i64, subframe: usize) -> bool {
+        let downlink = match self.duplex {
+            Duplex::Fdd => true,
+            // Always downlink; the others only if SIB1 says so; TS 36.211 table 4.2-2.
+            Duplex::Tdd => subframe == 0 || subframe == 5 || self.information.is_downlink(subframe),
+        };
+        let number = self.frame_number(frame);
+        self.wide.is_some() && downlink && (is_sib1(number, subframe) || self.information.expects(number, subframe))
+    }
+
+    fn system_information(&mut self, cutter: &mut Cutter, stretch: &Stretch<'_>, frame: i64, subframe: usize) {
+        let Some(mut wide) = self.wide.take() else { return };
+        let number = self.frame_number(frame);
+        let strong = self.measurements.snr() > f64::from(STRONG);
+        let mut symbols = if strong { CONTROL_SYMBOLS } else { self.cp.symbols() };
+        let mut ready = self.look(cutter, stretch, (frame, subframe), symbols);
+        let factors: Vec<usize> = match self.duplex {
+            Duplex::Fdd => vec![1],
+            Duplex::Tdd => {
+                std::iter::once(wide.factor).chain(PHICH_FACTORS.into_iter().filter(|&m| m != wide.factor)).collect()
+            }
+        };
+        let mut found = false;
+        if ready {
+            let format = wide.control.formats(&self.grid, &self.channel, subframe)[0];
+            for factor in factors {
+                let view = (&self.grid, &self.channel);
+                let messages = wide.control.messages(view, subframe, (format, factor), SI_RNTI, &wide.lengths);
+                for message in messages {
+                    let blocks = wide.layout.blocks;
+                    let assignment = if message.len() == wide.lengths[0] {
+                        dci::format_1a(&message, blocks)
+                    } else {
+                        dci::format_1c(&message, blocks)
+                    };
+                    let Some(assignment) = assignment else { continue };
+                    found = true;
+                    wide.factor = factor;
+                    if symbols < self.cp.symbols() {
+                        symbols = self.cp.symbols();
+                        ready = self.look(cutter, stretch, (frame, subframe), symbols);
+                    }
+                    if !ready {
+                        break;
+                    }
+                    let first = wide.layout.symbols(format);
+                    let view = (&self.grid, &self.channel);
+                    let place = (self.duplex, subframe);
+                    shared::receive(&wide.layout, place, first, &assignment, view, &mut wide.soft);
+                    let group = if self.ports == 1 { 2 } else { 4 };
+                    let sib1 = is_sib1(number, subframe);
+                    let end = self.pace.subframe(frame, subframe + 1);
+                    match self.information.take(&assignment, &wide.soft, group, (number, subframe), sib1) {
+                        Some(octets) => {
+                            self.heard.1 = self.heard.1.max(end);
+                            self.count(if sib1 { "sib1" } else { "si" });
+                            self.add(if sib1 { "SIB1" } else { "SI" }, &octets);
+                            if !self.information.read(&octets) {
+                                self.count("malformed");
+                            }
+                        }
+                        None => self.count(if sib1 { "sib1_failed" } else { "si_failed" }),
+                    }
+                }
+                if found {
+                    break;
+                }
+            }
+        }
+        if is_sib1(number, subframe) && !found {
+            self.count("sib1_missed");
+        }
+        self.wide = Some(wide);
+    }
+
+    /// Cuts and estimates the first `symbols` symbols of a subframe.
+    fn look(&mut self, cutter: &mut Cutter, stretch: &Stretch<'_>, place: (i64, usize), symbols: usize) -> bool {
+        let whole = cutter.cut(stretch, &self.pace, place, self.cp, 0..symbols, &mut self.grid);
+        if whole {
+            self.channel.estimate(&self.grid, &self.reference, place.1, symbols, self.ports, None);
+        }
+        whole
+    }
+
+    fn count(&mut self, name: &'static str) {
+        *self.counts.entry(name).or_default() += 1;
+    }
+
+    /// Keeps a message.
+    fn add(&mut self, name: &str, octets: &[u8]) {
+        let known = self.broadcast.iter_mut().find(|block| block.name == name && block.octets.0 == octets);
+        if let Some(block) = known {
+            block.count = block.count.saturating_add(1);
+        } else if self.broadcast.len() < MAX_BROADCAST {
+            self.broadcast.push(BroadcastBlock { name: name.to_owned(), octets: Octets(octets.to_vec()), count: 1 });
+            self.changed = true;
+        }
+    }
+}
+
+/// SIB1 stands in subframe 5 of even frames; TS 36.331 clause 5.2.1.2.
+fn is_sib1(number: u16, subframe: usize) -> bool {
+    subframe == 5 && number.is_multiple_of(2)
+}

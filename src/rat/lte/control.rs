@@ -1,0 +1,242 @@
+//! The control region: its length (PCFICH) and the messages to everybody in it (PDCCH, common search space).
+//!
+//! Clauses 6.7 to 6.9 of TS 36.211 and 9.1.1 of TS 36.213. Of the PHICH only the place matters: its resource element groups are
+//! taken out. In TDD their number follows from the uplink-downlink configuration, which only SIB1 tells: see [`PHICH_FACTORS`].
+
+use super::channel::{Channel, soft_bits};
+use super::grid::Grid;
+use super::numerology::{BLOCK, CyclicPrefix};
+use super::reference::is_reference;
+use crate::coding::crc::CRC16;
+use crate::coding::gold::Gold;
+use crate::coding::rate_match::RateMatch;
+use crate::coding::tail_biting::TailBiting;
+
+/// Resource elements of a group.
+const GROUP: usize = 4;
+/// Soft bits of a group: QPSK.
+const GROUP_BITS: usize = 2 * GROUP;
+/// Groups of a control channel element; TS 36.211 clause 6.8.1.
+const CCE_GROUPS: usize = 9;
+/// Control channel elements of the common search space; TS 36.213 table 9.1.1-1.
+const COMMON_CCES: usize = 16;
+/// Aggregation levels of the common search space; TS 36.213 table 9.1.1-1.
+const LEVELS: [usize; 2] = [8, 4];
+/// Values that m_i takes; TS 36.211 table 6.9-1. Type 1 frames have 1.
+pub const PHICH_FACTORS: [usize; 3] = [1, 0, 2];
+/// SI-RNTI; TS 36.321 table 7.1-1.
+pub const SI_RNTI: u16 = 0xffff;
+/// The longest message looked for, bits.
+pub const MAX_PAYLOAD: usize = 44;
+
+/// What the MIB says of the control region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Physical cell identity.
+    pub pci: u16,
+    /// Cyclic prefix.
+    pub cp: CyclicPrefix,
+    /// Resource blocks of the downlink.
+    pub blocks: usize,
+    /// Antenna ports.
+    pub ports: usize,
+    /// The PHICH lasts three symbols.
+    pub phich_extended: bool,
+    /// N_g in sixths: 1, 3, 6 or 12.
+    pub phich_sixths: usize,
+}
+
+impl Layout {
+    /// Groups of symbol `symbol`: the first subcarrier of each; TS 36.211 clause 6.2.4.
+    fn groups(&self, symbol: usize) -> impl Iterator<Item = usize> + use<> {
+        let shared = match symbol {
+            0 => true,
+            1 => self.ports == 4,
+            3 => self.cp == CyclicPrefix::Extended,
+            _ => false,
+        };
+        let width = if shared { 6 } else { 4 };
+        (0..self.blocks * BLOCK / width).map(move |i| i * width)
+    }
+
+    /// Elements of the group that begins at `first`; reference elements are left out, for two ports where the cell has one.
+    fn elements(&self, symbol: usize, first: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let layout = *self;
+        (first..first + 6)
+            .filter(move |&k| !is_reference(layout.pci, layout.cp, layout.ports.max(2), symbol, k))
+            .take(GROUP)
+            .map(move |k| (symbol, k))
+    }
+
+    /// First subcarriers of the four groups of the PCFICH; TS 36.211 clause 6.7.4.
+    fn indicator(&self) -> [usize; 4] {
+        let half = BLOCK / 2;
+        let first = half * (usize::from(self.pci) % (2 * self.blocks));
+        std::array::from_fn(|i| (first + i * self.blocks / 2 * half) % (self.blocks * BLOCK))
+    }
+
+    /// Symbols of the control region for an indicated `format`; TS 36.211 table 6.7-1.
+    pub fn symbols(&self, format: usize) -> usize {
+        if self.blocks <= 10 { format + 1 } else { format }
+    }
+
+    /// Groups that the PHICH takes: (symbol, first subcarrier); TS 36.211 clause 6.9.3.
+    fn phich(&self, factor: usize) -> Vec<(usize, usize)> {
+        let count = (self.phich_sixths * self.blocks).div_ceil(48) * factor;
+        let taken = self.indicator();
+        let free: Vec<Vec<usize>> = (0..3)
+            .map(|symbol| self.groups(symbol).filter(|first| symbol > 0 || !taken.contains(first)).collect())
+            .collect();
+        let pci = usize::from(self.pci);
+        (0..count)
+            .flat_map(|unit| (0..3).map(move |part| (unit, part)))
+            .map(|(unit, part)| {
+                let symbol = if self.phich_extended { part } else { 0 };
+                let (here, first) = (free[symbol].len(), free[0].len());
+                let start = if self.phich_extended { pci * here / first } else { pci };
+                (symbol, free[symbol][(start + unit + part * here / 3) % here])
+            })
+            .collect()
+    }
+
+    /// Groups of the PDCCH in the order of mapping; TS 36.211 clause 6.8.5.
+    fn pdcch(&self, symbols: usize, factor: usize) -> Vec<(usize, usize)> {
+        let (indicator, phich) = (self.indicator(), self.phich(factor));
+        let mut groups: Vec<(usize, usize)> = (0..symbols)
+            .flat_map(|symbol| self.groups(symbol).map(move |first| (first, symbol)))
+            .filter(|&(first, symbol)| {
+                !(symbol == 0 && indicator.contains(&first)) && !phich.contains(&(symbol, first))
+            })
+            .collect();
+        groups.sort_unstable();
+        groups.into_iter().map(|(first, symbol)| (symbol, first)).collect()
+    }
+}
+
+/// Where the PDCCH of one length and PHICH share stands, and how its groups are shuffled.
+#[derive(Clone, Debug)]
+struct Region {
+    elements: Vec<(usize, usize)>,
+    /// For each group in the order of mapping, its place before interleaving.
+    order: Vec<usize>,
+}
+
+/// Reads the control region of one cell.
+#[derive(Debug)]
+pub struct Control {
+    layout: Layout,
+    indicator: Vec<(usize, usize)>,
+    /// By format (1 to 3) and PHICH factor (0 to 2).
+    regions: Vec<Region>,
+    decoder: TailBiting,
+    soft: Vec<f32>,
+    ordered: Vec<f32>,
+}
+
+impl Control {
+    /// For one cell.
+    pub fn new(layout: Layout) -> Control {
+        let indicator = layout.indicator().into_iter().flat_map(|first| layout.elements(0, first)).collect();
+        let regions = (0..9).map(|i| Region::new(&layout, layout.symbols(i / 3 + 1), i % 3)).collect();
+        Control {
+            layout,
+            indicator,
+            regions,
+            decoder: TailBiting::new(MAX_PAYLOAD + 16),
+            soft: Vec::new(),
+            ordered: Vec::new(),
+        }
+    }
+
+    /// The control format indicator, 1 to 3, most likely first; TS 36.211 clause 6.7, TS 36.212 table 5.3.4-1.
+    pub fn formats(&mut self, grid: &Grid, channel: &Channel, subframe: usize) -> [usize; 3] {
+        self.soft.clear();
+        soft_bits(grid, channel, self.layout.ports, &self.indicator, &mut self.soft);
+        let pci = u32::from(self.layout.pci);
+        Gold::new((((subframe as u32 + 1) * (2 * pci + 1)) << 9) + pci).scramble_soft(&mut self.soft);
+        let matched = |format: usize| -> f32 {
+            let zero = |i: usize| i % 3 == (format + 2) % 3;
+            self.soft.iter().enumerate().map(|(i, soft)| if zero(i) { *soft } else { -soft }).sum()
+        };
+        let mut formats = [1, 2, 3];
+        formats.sort_by(|&a, &b| matched(b).total_cmp(&matched(a)));
+        formats
+    }
+
+    /// Messages for `rnti` in the common search space, one of `lengths` bits each.
+    ///
+    /// `format`: the control format indicator; `factor`: the PHICH's m_i.
+    pub fn messages(
+        &mut self,
+        (grid, channel): (&Grid, &Channel),
+        subframe: usize,
+        (format, factor): (usize, usize),
+        rnti: u16,
+        lengths: &[usize],
+    ) -> Vec<Vec<u8>> {
+        let region = &self.regions[(format - 1) * 3 + factor];
+        self.soft.clear();
+        soft_bits(grid, channel, self.layout.ports, &region.elements, &mut self.soft);
+        self.ordered.clear();
+        self.ordered.resize(self.soft.len(), 0.0);
+        for (group, place) in self.soft.chunks_exact(GROUP_BITS).zip(&region.order) {
+            self.ordered[place * GROUP_BITS..(place + 1) * GROUP_BITS].copy_from_slice(group);
+        }
+        Gold::new((subframe as u32) << 9 | u32::from(self.layout.pci)).scramble_soft(&mut self.ordered);
+        let element = CCE_GROUPS * GROUP_BITS;
+        let elements = (self.ordered.len() / element).min(COMMON_CCES);
+        let mut found: Vec<Vec<u8>> = Vec::new();
+        for level in LEVELS {
+            for candidate in 0..elements / level {
+                let range = candidate * level * element..(candidate + 1) * level * element;
+                for &length in lengths {
+                    let Some(message) = decode(&mut self.decoder, &self.ordered[range.clone()], length, rnti) else {
+                        continue;
+                    };
+                    if !found.contains(&message) {
+                        found.push(message);
+                    }
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Region {
+    fn new(layout: &Layout, symbols: usize, factor: usize) -> Region {
+        let groups = layout.pdcch(symbols, factor);
+        let count = groups.len();
+        let elements = groups.iter().flat_map(|&(symbol, first)| layout.elements(symbol, first)).collect();
+        // The interleaver reads groups out by columns; then they are shifted round by the cell's identity.
+        let interleaved = interleaver(count);
+        let order = (0..count).map(|i| interleaved[(i + usize::from(layout.pci)) % count]).collect();
+        Region { elements, order }
+    }
+}
+
+/// The sub-block interleaver on `count` groups; TS 36.211 clause 6.8.5 by TS 36.212 clause 5.1.4.2.1: output to input.
+fn interleaver(count: usize) -> Vec<usize> {
+    // The first stream of the rate matching is what the interleaver puts out: each value tells its own place.
+    let places: Vec<f32> = (0..count).map(|i| i as f32).collect();
+    let mut coded = vec![0.0; 3 * count];
+    RateMatch::new(count).combine(&places, &mut coded);
+    let mut order = vec![0; count];
+    for (input, output) in coded[..count].iter().enumerate() {
+        order[*output as usize] = input;
+    }
+    order
+}
+
+/// Decodes one candidate; `None` where the parity says that it is no message of `length` bits for `rnti`.
+fn decode(decoder: &mut TailBiting, soft: &[f32], length: usize, rnti: u16) -> Option<Vec<u8>> {
+    let coded = length + 16;
+    let mut mother = vec![0.0; 3 * coded];
+    RateMatch::new(coded).combine(soft, &mut mother);
+    let mut bits = vec![0u8; coded];
+    decoder.decode(&mother, &mut bits);
+    let sent = bits[length..].iter().fold(0u64, |word, &bit| word << 1 | u64::from(bit));
+    let right = CRC16.parity(&bits[..length]) == sent ^ u64::from(rnti);
+    bits.truncate(length);
+    (right && bits.contains(&1)).then_some(bits)
+}
