@@ -1,6 +1,7 @@
 //! The LTE receiver against real recordings (truth from other decoders), against noise and against rubbish.
 
 #![cfg(feature = "sensor")]
+#![allow(clippy::unwrap_used)]
 
 use daen::dsp::resample::Resampler;
 use daen::observation::{Fields, FrameName};

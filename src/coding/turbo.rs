@@ -1,6 +1,6 @@
 //! The turbo code of LTE and its soft decoder.
 //!
-//! Two constituent decoders (max-log-MAP) exchange extrinsic values scaled by [`EXTRINSIC_SCALE`]; after each of them the caller may
+//! Two constituent decoders (max-log-MAP) exchange extrinsic values scaled by `EXTRINSIC_SCALE`; after each of them the caller may
 //! accept the hard decisions, which ends the work. All scratch is in the struct: no allocation per block. The limit over AWGN is the
 //! snapshot in `tests/lte_coding.rs`.
 //!

@@ -104,9 +104,7 @@ impl Layout {
         let (indicator, phich) = (self.indicator(), self.phich(factor));
         let mut groups: Vec<(usize, usize)> = (0..symbols)
             .flat_map(|symbol| self.groups(symbol).map(move |first| (first, symbol)))
-            .filter(|&(first, symbol)| {
-                !(symbol == 0 && indicator.contains(&first)) && !phich.contains(&(symbol, first))
-            })
+            .filter(|&(first, symbol)| !(phich.contains(&(symbol, first)) || symbol == 0 && indicator.contains(&first)))
             .collect();
         groups.sort_unstable();
         groups.into_iter().map(|(first, symbol)| (symbol, first)).collect()

@@ -1,7 +1,7 @@
 //! LTE broadcast receiver: every cell on the carrier at a stream's centre.
 //!
 //! The stream is worked through in windows of 160 ms. In those where a search is due, [`search`] looks for synchronisation
-//! signals over +-140 kHz and [`acquire`] confirms each candidate by its MIB ([`pbch`]); nothing is reported that no CRC has
+//! signals over +-140 kHz and [`mod@acquire`] confirms each candidate by its MIB ([`pbch`]); nothing is reported that no CRC has
 //! confirmed. A confirmed [`cell`] is followed subframe by subframe: MIB, then PDCCH ([`control`], [`dci`]) and PDSCH
 //! ([`shared`], [`system_information`]) where the stream holds the cell's whole bandwidth; [`measure`] takes level, timing and
 //! carrier from its reference signals.

@@ -1,6 +1,6 @@
 //! The physical broadcast channel: four frames of it hold one MIB; TS 36.211 clause 6.6, TS 36.212 clause 5.3.1.
 //!
-//! A frame's share decodes alone where the cell is strong, four of them together at -6 dB, and more by [`Broadcast::across`]:
+//! A frame's share decodes alone where the cell is strong, four of them together at -6 dB, and more by `Broadcast::across`:
 //! the MIBs of successive periods differ in the frame number alone, the code is linear, so their soft bits add up once the signs
 //! of that difference are turned. Which frame of the four it is, and how many antenna ports send, is found by trying.
 
