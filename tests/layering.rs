@@ -22,10 +22,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("l3", &[]),
     ("rat", &["radio", "dsp", "coding", "l3"]),
     ("rules", &[]),
+    ("locate", &[]),
     ("synth", &["radio", "dsp", "coding", "l3", "rat"]),
     ("sensor", &["radio", "dsp", "rat", "rules", "synth"]),
     ("hub", &["rules"]),
-    ("cli", &["radio", "dsp", "coding", "l3", "rat", "rules", "synth", "sensor", "hub"]),
+    ("cli", &["radio", "dsp", "coding", "l3", "rat", "rules", "locate", "synth", "sensor", "hub"]),
 ];
 
 /// Within the vocabulary, too, each file names only those before it.
@@ -53,7 +54,8 @@ const OUTER_CRATES: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Parts that take time as an argument and so never read a clock.
-const WITHOUT_CLOCK: &[&str] = &["units", "cell", "observation", "dsp", "coding", "l3", "rat", "rules", "synth"];
+const WITHOUT_CLOCK: &[&str] =
+    &["units", "cell", "observation", "dsp", "coding", "l3", "rat", "rules", "locate", "synth"];
 const CLOCKS: &[&str] = &["SystemTime", "Instant"];
 
 /// The module of a file below `src`, and whether the file is there for tests alone.
