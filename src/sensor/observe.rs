@@ -7,6 +7,7 @@
 //! - 3GPP TS 24.008 Release 17: clause 10.5.1.3 (location area identification)
 
 use crate::cell::{CellIdentity, Rat};
+use crate::l3;
 use crate::observation::{BroadcastBlock, Clock, Level, Observation, Octets, Position, ReceiverState};
 use crate::radio::source::StreamInfo;
 use crate::rat::CellReport;
@@ -59,7 +60,7 @@ pub fn observe(report: &CellReport, context: &Context<'_>) -> Observation {
         }),
         broadcast: report.broadcast.clone(),
         fields: report.fields.clone(),
-        content_sha256: content_sha256(&report.broadcast),
+        content_sha256: content_sha256(report.key.rat, &report.broadcast),
         receiver: ReceiverState {
             stream: context.stream.stream.clone(),
             clipped_ppm: parts_per_million(context.clipped, context.samples),
@@ -72,12 +73,10 @@ pub fn observe(report: &CellReport, context: &Context<'_>) -> Observation {
 /// (two octets, big-endian) and the octets. `None` where no stable message was received.
 ///
 /// It covers what has been received so far, so it changes when a further type of message is heard for the first time.
-pub fn content_sha256(broadcast: &[BroadcastBlock]) -> Option<Octets> {
-    let mut stable: Vec<(&str, &[u8])> = broadcast
-        .iter()
-        .filter(|block| STABLE.contains(&block.name.as_str()))
-        .map(|block| (block.name.as_str(), block.octets.0.as_slice()))
-        .collect();
+pub fn content_sha256(rat: Rat, broadcast: &[BroadcastBlock]) -> Option<Octets> {
+    let content = |block: &BroadcastBlock| stable_octets(rat, block);
+    let mut stable: Vec<(&str, Vec<u8>)> =
+        broadcast.iter().filter_map(|block| Some((block.name.as_str(), content(block)?))).collect();
     if stable.is_empty() {
         return None;
     }
@@ -91,6 +90,19 @@ pub fn content_sha256(broadcast: &[BroadcastBlock]) -> Option<Octets> {
         hash.update(octets);
     }
     Some(Octets(hash.finalize().to_vec()))
+}
+
+/// What of a message describes the cell and not the moment; `None` where nothing does.
+///
+/// GSM: the octets of [`STABLE`] messages. LTE: the MIB as reported, without its frame number, and what [`l3::lte::stable`] leaves.
+fn stable_octets(rat: Rat, block: &BroadcastBlock) -> Option<Vec<u8>> {
+    let octets = &block.octets.0;
+    match (rat, block.name.as_str()) {
+        (Rat::Gsm, name) if STABLE.contains(&name) => Some(octets.clone()),
+        (Rat::Lte, "MIB") => Some(octets.clone()),
+        (Rat::Lte, "SIB1" | "SI") => l3::lte::stable(octets),
+        _ => None,
+    }
 }
 
 /// Whether one received message says the whole identity.
@@ -205,13 +217,28 @@ mod tests {
         let (a, b) = (block("SI3", SI3), block("SI1", "55061900"));
         let mut often = a.clone();
         often.count = 40;
-        let hash = content_sha256(&[a.clone(), b.clone()]);
-        assert_eq!(hash, content_sha256(&[b.clone(), often, block("SI9", "01")]), "order, counts, schedules");
-        assert_ne!(hash, content_sha256(&[a, block("SI1", "55061901")]));
-        assert_eq!(content_sha256(&[block("SI9", "01")]), None);
+        let hash = content_sha256(Rat::Gsm, &[a.clone(), b.clone()]);
+        assert_eq!(hash, content_sha256(Rat::Gsm, &[b.clone(), often, block("SI9", "01")]), "order, counts, schedules");
+        assert_ne!(hash, content_sha256(Rat::Gsm, &[a, block("SI1", "55061901")]));
+        assert_eq!(content_sha256(Rat::Gsm, &[block("SI9", "01")]), None);
         // sha256("SI1" 00 0004 55061900), by coreutils' sha256sum.
         let known = "01a3801f3e4669725513a556cd46093fca7441e8f9caece883bda95982bfafff";
-        assert_eq!(content_sha256(&[b]).unwrap().to_string(), known);
+        assert_eq!(content_sha256(Rat::Gsm, &[b]).unwrap().to_string(), known);
+    }
+
+    /// SIB1 of the recording lte/b40-tdd-2360M-19M2.
+    #[test]
+    fn the_content_hash_of_an_lte_cell_leaves_out_what_passes() {
+        let sib1 = "7051800111271486c0182359c242041127d9";
+        let hash = |blocks: &[BroadcastBlock]| content_sha256(Rat::Lte, blocks);
+        // A primary notification of ETWS is the moment's, whether it comes alone or not.
+        let warning = block("SI", "0020110230000580000000");
+        assert_eq!(hash(&[warning.clone()]), None);
+        let alone = hash(&[block("MIB", "a80000"), block("SIB1", sib1)]);
+        assert!(alone.is_some());
+        assert_eq!(alone, hash(&[block("MIB", "a80000"), block("SIB1", sib1), warning]));
+        assert_ne!(alone, hash(&[block("MIB", "a80000"), block("SIB1", "7051800111281486c0182359c242041127d9")]));
+        assert_eq!(hash(&[block("SI3", SI3)]), None, "a message of another standard");
     }
 
     #[test]
