@@ -7,10 +7,9 @@
 //! - 3GPP TS 24.008 Release 17: clause 10.5.1.3 (location area identification)
 
 use crate::cell::{CellIdentity, Rat};
-use crate::l3;
 use crate::observation::{BroadcastBlock, Clock, Level, Observation, Octets, Position, ReceiverState};
 use crate::radio::source::StreamInfo;
-use crate::rat::CellReport;
+use crate::rat::{CellReport, stable_octets};
 use crate::units::{Nanos, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -30,12 +29,6 @@ pub struct Context<'a> {
     /// Samples known to be lost over the life of the stream.
     pub lost_samples: u64,
 }
-
-/// Names of the broadcast messages whose content stays the same while a cell's configuration does.
-///
-/// All SYSTEM INFORMATION that describes the cell; not SI7, SI8 (parts of SI4's rest octets that may rotate), SI9 (schedule of
-/// other messages) or messages that are kept as octets only.
-const STABLE: [&str; 8] = ["SI1", "SI13", "SI2", "SI2bis", "SI2quater", "SI2ter", "SI3", "SI4"];
 
 /// The observation that a report amounts to.
 ///
@@ -90,19 +83,6 @@ pub fn content_sha256(rat: Rat, broadcast: &[BroadcastBlock]) -> Option<Octets> 
         hash.update(octets);
     }
     Some(Octets(hash.finalize().to_vec()))
-}
-
-/// What of a message describes the cell and not the moment; `None` where nothing does.
-///
-/// GSM: the octets of [`STABLE`] messages. LTE: the MIB as reported, without its frame number, and what [`l3::lte::stable`] leaves.
-fn stable_octets(rat: Rat, block: &BroadcastBlock) -> Option<Vec<u8>> {
-    let octets = &block.octets.0;
-    match (rat, block.name.as_str()) {
-        (Rat::Gsm, name) if STABLE.contains(&name) => Some(octets.clone()),
-        (Rat::Lte, "MIB") => Some(octets.clone()),
-        (Rat::Lte, "SIB1" | "SI") => l3::lte::stable(octets),
-        _ => None,
-    }
 }
 
 /// Whether one received message says the whole identity.

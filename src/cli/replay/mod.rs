@@ -10,7 +10,7 @@ use daen::radio::convert::Datatype;
 use daen::radio::raw::{self, RawFormat};
 use daen::radio::recording::Recording;
 use daen::radio::sigmf;
-use daen::rat::gsm;
+use daen::rat::{self, gsm};
 use daen::rules::{Config, Engine, Format, Register};
 use daen::units::Hz;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -163,7 +163,10 @@ fn one(path: &Path, args: &Args, rules: &Rules) -> anyhow::Result<Outcome> {
     let options = receive::Options {
         file: path.display().to_string(),
         block: args.block as usize,
-        gsm: gsm::Options { count_ccch: args.count_ccch, ..gsm::Options::default() },
+        receivers: rat::Options {
+            gsm: gsm::Options { count_ccch: args.count_ccch, ..gsm::Options::default() },
+            ..rat::Options::default()
+        },
         plot: args.plot.is_some(),
     };
     let outcome = receive::receive(recording, &options, rules.engine()?, |samples| bar.set_position(samples));
