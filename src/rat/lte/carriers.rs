@@ -1,12 +1,14 @@
 //! LTE on every carrier of a stream: the one at its centre, and others wherever a scan finds them.
 //!
-//! The [`Receiver`] knows one carrier, near the centre of its stream. A scan goes over the band in places 200 kHz apart: of 160 ms
-//! of the stream the [`Channelizer`] cuts out what lies around a place, and a receiver of its own says whether a cell is there (by
+//! The [`Receiver`] knows one carrier, near the centre of its stream. A scan goes over the other carriers of the raster: of 160 ms
+//! of the stream the [`Channelizer`] cuts out what lies around one, and a receiver of its own says whether a cell is there (by
 //! the CRC of its MIB, as always). A carrier found so is followed by a receiver on a narrow stream of its own, wide enough for its
 //! resource blocks where the stream holds them all, and begins with the very samples it was found in.
 //!
-//! Places where the spectrum shows a carrier of its own come first, the others by how evenly they are filled; after the first
-//! pass the scan goes on slowly for as long as the stream lasts. Carriers within 140 kHz of the centre are the central receiver's.
+//! In the first window those carriers are tried over the whole range of offsets where the spectrum shows the shape of one, or six
+//! resource blocks evenly filled. Then a first pass goes over all carriers with the offsets of a fair oscillator; later passes,
+//! with few carriers a window, do so again and try the whole range as well, one carrier a window. Cells within 140 kHz of the
+//! centre are the central receiver's.
 //!
 //! Timing: the channeliser's filter has no phase and its narrow sample `j` is the wide sample `j * decimation`, so a report of a
 //! narrow stream counts from the instant at which that stream begins and nothing else is to be added. Mixing by a frequency
@@ -34,8 +36,8 @@ use num_complex::Complex32;
 pub const MAX_CARRIERS: usize = 8;
 /// Final reports kept of carriers that are not followed any more; the oldest go.
 pub const MAX_FINAL: usize = 64;
-/// From one place of the scan to the next; each is searched this half to either side.
-const PLACES: Hz = Hz(200e3);
+/// Raster of carriers; TS 36.104 clause 5.7.2.
+const RASTER: f64 = 100e3;
 /// Half of six resource blocks: what must lie inside the stream.
 const LEAST_HALF: Hz = Hz(540e3);
 /// Part of a stream to either side of its centre that a receiver's filters leave.
@@ -44,21 +46,26 @@ const USABLE: f64 = 0.485;
 const WINDOW: Nanos = Nanos::from_millis(160);
 /// Less than three frames hold no MIB worth the search.
 const LEAST_WINDOW: Nanos = Nanos::from_millis(30);
-/// From one window to the next in the first pass: half of the time is left for what is known.
-const FIRST_PASS: Nanos = Nanos::from_millis(320);
-/// Places probed in the first window, which may be all there is.
-const FIRST_PLACES: usize = 6;
-/// Carrier offsets searched around a carrier that was found, whose error is known to a bin of the channeliser.
-const KNOWN_OFFSET: Hz = Hz(15e3);
+/// Carriers tried over the whole range of offsets in the first window, which may be all there is.
+const FIRST_CARRIERS: usize = 6;
+/// Carriers tried a window with the offsets of [`FAIR`] once the first pass is over; in the first pass it is one a window, but
+/// the windows follow one another.
+const LATER_CARRIERS: usize = 4;
+/// Offsets of a fair oscillator: 5 ppm at 3 GHz.
+const FAIR: Hz = Hz(15e3);
+/// What a carrier's error is searched beyond what it was found to be.
+const SPARE: Hz = Hz(15e3);
 /// A carrier without a cell for so long is given up.
 const SILENT: Nanos = Nanos::from_secs(30);
 /// The lowest rate of a receiver; TS 36.211 table 6.12-1 with an FFT of 128.
 const LEAST_RATE: f64 = 1.92e6;
+/// No receiver takes more of the spectrum at once; the scan's memory grows with it.
+const MAX_REACH: f64 = 100e6;
 /// Passed to either side of a narrow stream's centre, part of its rate.
 const PASS: f64 = 0.36;
 /// Cut off from here on.
 const STOP: f64 = 0.48;
-/// Spectrum bins a place: fine enough to see the gap between two carriers.
+/// Width of the spectrum's bins: fine enough to see the gap between two carriers.
 const BIN: f64 = 10e3;
 
 /// Receives every LTE cell inside one stream.
@@ -166,11 +173,12 @@ fn shift(report: &mut CellReport, start_ns: f64) {
 struct Scan {
     info: StreamInfo,
     options: Options,
-    /// Offsets from the centre, in the order in which they are probed.
-    places: Vec<Hz>,
-    /// The next of them.
-    next: usize,
-    passes: u64,
+    /// Carriers of the raster, offsets from the centre, ascending.
+    raster: Vec<Hz>,
+    /// The next one to be tried with fair offsets, and over the whole range.
+    next: [usize; 2],
+    /// The first pass is over.
+    slow: bool,
     /// Samples taken so far.
     at: u64,
     /// Where the window begins, and its samples.
@@ -178,21 +186,40 @@ struct Scan {
     window: Vec<Complex32>,
 }
 
+/// A cell that the scan has come upon.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    /// Nominal carrier and its error, from the centre of the stream and from there.
+    nominal: Hz,
+    error: Hz,
+    /// How far carrier and frame rate disagree, ppb: little where the carrier is the right one of the raster.
+    mismatch: f64,
+    blocks: u8,
+}
+
+impl Found {
+    fn offset(&self) -> Hz {
+        self.nominal + self.error
+    }
+}
+
 impl Scan {
-    /// `None` where no place beside the centre holds six resource blocks.
+    /// `None` where no carrier beside the centre holds six resource blocks.
     fn new(info: &StreamInfo, options: &Options) -> Option<Scan> {
         let reach = USABLE * info.sample_rate.0 - LEAST_HALF.0;
-        let steps = (reach / PLACES.0).floor();
-        if !(1.0..1e4).contains(&steps) {
+        if !(options.max_offset.0..MAX_REACH).contains(&reach) || !info.center.0.is_finite() {
             return None;
         }
-        let places = (1..=steps as i32).flat_map(|step| [-step, step]).map(|step| Hz(f64::from(step) * PLACES.0));
-        Some(Scan {
+        let first = ((info.center.0 - reach) / RASTER).ceil().max(1.0) as i64;
+        let last = ((info.center.0 + reach) / RASTER).floor() as i64;
+        let raster = (first..=last).map(|step| Hz(step as f64 * RASTER - info.center.0));
+        let raster: Vec<Hz> = raster.filter(|offset| offset.0.abs() > options.max_offset.0).collect();
+        (!raster.is_empty()).then(|| Scan {
             info: info.clone(),
             options: options.clone(),
-            places: places.collect(),
-            next: 0,
-            passes: 0,
+            raster,
+            next: [0, 0],
+            slow: false,
             at: 0,
             first: 0,
             window: Vec::new(),
@@ -221,84 +248,98 @@ impl Scan {
         (taken, self.window.len() >= full)
     }
 
-    /// Puts the places first where the spectrum of the window shows a carrier, then those whose surroundings are filled evenly.
-    fn rank(&mut self) {
+    /// Carriers of the raster where the spectrum of the window shows the shape of one, nearest first, then those whose
+    /// surroundings are filled, the strongest first.
+    fn rank(&self) -> Vec<Hz> {
         let rate = self.info.sample_rate;
         let mut welch = Welch::new(((rate.0 / BIN).round() as usize).next_power_of_two().clamp(64, 8192));
         welch.process(&self.window);
-        let Some(spectrum) = welch.take() else { return };
+        let Some(spectrum) = welch.take() else { return Vec::new() };
         let shapes = occupancy::carriers(&spectrum, rate);
-        let shown = |place: &Hz| {
-            let within = |carrier: &&occupancy::Carrier| {
-                carrier.width.0 >= LEAST_HALF.0 && (carrier.offset.0 - place.0).abs() <= PLACES.0 / 2.0
-            };
-            shapes.iter().find(within).map_or(0.0, |carrier| 10f64.powf(carrier.level.0 / 10.0))
+        let from_shape = |offset: &Hz| {
+            let wide = shapes.iter().filter(|carrier| carrier.width.0 >= LEAST_HALF.0);
+            wide.map(|carrier| (carrier.offset.0 - offset.0).abs()).fold(self.options.max_offset.0, f64::min)
         };
-        let worth: Vec<(f64, f32)> =
-            self.places.iter().map(|place| (shown(place), filled(&spectrum, rate, *place))).collect();
-        let mut order: Vec<usize> = (0..self.places.len()).collect();
-        order.sort_by(|&a, &b| {
-            let by_shape = worth[b].0.total_cmp(&worth[a].0);
-            by_shape.then(worth[b].1.total_cmp(&worth[a].1)).then(self.places[a].0.total_cmp(&self.places[b].0))
-        });
-        self.places = order.into_iter().map(|at| self.places[at]).collect();
+        let worth = |offset: &Hz| (*offset, from_shape(offset), filled(&spectrum, rate, *offset));
+        let mut worth: Vec<(Hz, f64, f32)> = self.raster.iter().map(worth).collect();
+        worth.sort_by(|a, b| a.1.total_cmp(&b.1).then(b.2.total_cmp(&a.2)).then(a.0.0.total_cmp(&b.0.0)));
+        worth.into_iter().map(|(offset, ..)| offset).collect()
     }
 
-    /// Looks at the places whose turn it is. Returns where cells are: the carrier's offset from the centre and its resource blocks.
-    fn probe(&mut self) -> Vec<(Hz, u8)> {
-        if self.next == 0 {
-            self.rank();
+    /// Looks at the carriers whose turn it is; what is found, with at most one for each carrier on the air.
+    fn probe(&mut self) -> Vec<Found> {
+        let whole = self.options.max_offset;
+        let mut turn: Vec<(Hz, Hz)> = Vec::new();
+        if self.first == 0 {
+            turn.extend(self.rank().into_iter().take(FIRST_CARRIERS).map(|offset| (offset, whole)));
+        } else {
+            let count = if self.slow { LATER_CARRIERS.min(self.raster.len()) } else { 1 };
+            for _ in 0..count {
+                turn.push((self.raster[self.next[0]], FAIR));
+                self.next[0] += 1;
+                if self.next[0] == self.raster.len() {
+                    (self.next[0], self.slow) = (0, true);
+                }
+            }
+            if self.slow {
+                turn.push((self.raster[self.next[1]], whole));
+                self.next[1] = (self.next[1] + 1) % self.raster.len();
+            }
         }
-        let count = if self.first == 0 { FIRST_PLACES } else { 1 };
-        let turn: Vec<Hz> = self.places.iter().skip(self.next).take(count).copied().collect();
-        self.next += turn.len();
-        if self.next >= self.places.len() {
-            (self.next, self.passes) = (0, self.passes + 1);
+        let mut all: Vec<Found> =
+            turn.into_iter().filter_map(|(offset, max_offset)| self.look(offset, max_offset)).collect();
+        all.sort_by(|a, b| a.mismatch.total_cmp(&b.mismatch));
+        let mut found: Vec<Found> = Vec::new();
+        for one in all {
+            if found.iter().all(|other| (other.offset().0 - one.offset().0).abs() > whole.0) {
+                found.push(one);
+            }
         }
-        turn.into_iter().filter_map(|place| self.look(place)).collect()
+        found
     }
 
-    /// The strongest cell around one place in the window.
-    fn look(&self, place: Hz) -> Option<(Hz, u8)> {
-        let mut narrow = Narrow::new(&self.info, place, LEAST_RATE);
-        let options = Options { max_offset: Hz(PLACES.0 / 2.0), ..self.options.clone() };
-        let mut receiver = Receiver::new(&narrow.info, options);
+    /// The strongest cell around one carrier in the window.
+    fn look(&self, offset: Hz, max_offset: Hz) -> Option<Found> {
+        let mut narrow = Narrow::new(&self.info, offset, LEAST_RATE);
+        let mut receiver = Receiver::new(&narrow.info, Options { max_offset, ..self.options.clone() });
         let mut reports = Vec::new();
         narrow.process(&self.window, |hop| receiver.process(hop, &mut Vec::new()));
         narrow.finish(|hop| receiver.process(hop, &mut Vec::new()));
         receiver.finish(&mut reports);
         let best = reports.iter().max_by(|a, b| a.snr.0.total_cmp(&b.snr.0))?;
-        let blocks = best.fields.as_ref().and_then(Fields::lte).and_then(|fields| fields.mib)?.prb;
-        Some((Hz(best.key.center_hz as f64 + best.carrier.hz.0 - self.info.center.0), blocks))
+        Some(Found {
+            nominal: best.key.carrier() - self.info.center,
+            error: best.carrier.hz,
+            mismatch: best.timing.map_or(f64::MAX, |timing| (timing.rate_ppb.0 - best.carrier.ppb.0).abs()),
+            blocks: best.fields.as_ref().and_then(Fields::lte).and_then(|fields| fields.mib)?.prb,
+        })
     }
 
     /// The next window begins when it is due.
     fn rest(&mut self) {
-        let pause = if self.passes == 0 { FIRST_PASS } else { self.options.search_interval };
         self.window.clear();
-        self.first = (self.first + self.samples(pause)).max(self.at);
+        self.first = self.at;
+        if self.slow {
+            self.first += self.samples(self.options.search_interval).saturating_sub(self.samples(WINDOW));
+        }
     }
 }
 
-/// How evenly six resource blocks around a place are filled: the weakest of six parts, for the best of the carriers of the raster near
-/// the place.
-fn filled(spectrum: &Spectrum, rate: Hz, place: Hz) -> f32 {
-    let bin = rate.0 / spectrum.mean.len() as f64;
-    let at = |offset: f64| {
-        ((offset / bin + spectrum.mean.len() as f64 / 2.0).round().max(0.0) as usize).min(spectrum.mean.len())
-    };
-    let part = |center: f64, part: i32| {
-        let from = center + f64::from(part) * LEAST_HALF.0 / 3.0;
-        let bins = spectrum.mean.get(at(from)..at(from + LEAST_HALF.0 / 3.0)).unwrap_or(&[]);
+/// How well six resource blocks around a carrier are filled: the weakest of six parts.
+fn filled(spectrum: &Spectrum, rate: Hz, offset: Hz) -> f32 {
+    let (bins, width) = (spectrum.mean.len(), LEAST_HALF.0 / 3.0);
+    let bin = |hz: f64| ((hz / rate.0 + 0.5) * bins as f64).round().clamp(0.0, bins as f64) as usize;
+    let part = |n: i32| {
+        let from = offset.0 + f64::from(n) * width;
+        let bins = &spectrum.mean[bin(from)..bin(from + width)];
         bins.iter().sum::<f32>() / bins.len().max(1) as f32
     };
-    let weakest = |center: f64| (-3..3).map(|n| part(center, n)).fold(f32::INFINITY, f32::min);
-    [-0.5, 0.0, 0.5].into_iter().map(|step| weakest(place.0 + step * PLACES.0)).fold(0.0, f32::max)
+    (-3..3).map(part).fold(f32::INFINITY, f32::min)
 }
 
-/// The least rate of a stream that holds so many resource blocks.
-fn least_rate(blocks: u8) -> f64 {
-    (f64::from(blocks) * 90e3 + KNOWN_OFFSET.0) / PASS
+/// The least rate of a narrow stream that holds so many resource blocks at any of these offsets.
+fn least_rate(blocks: u8, max_offset: Hz) -> f64 {
+    (f64::from(blocks) * 90e3 + max_offset.0) / PASS
 }
 
 impl Carriers {
@@ -367,17 +408,18 @@ impl Carriers {
             followed.finish(&mut self.past);
         }
         self.past.drain(..self.past.len().saturating_sub(MAX_FINAL));
-        for (offset, blocks) in scan.probe() {
+        for found in scan.probe() {
+            let (offset, blocks) = (found.offset(), found.blocks);
             let near = |other: Hz| (other.0 - offset.0).abs() <= scan.options.max_offset.0;
             if near(Hz(0.0)) || self.followed().any(near) || self.followed.len() == MAX_CARRIERS {
                 continue;
             }
+            let max_offset = Hz(found.error.0.abs() + SPARE.0);
             let room = scan.info.sample_rate.0 / 2.0 - offset.0.abs();
             // A carrier that is cut off by the stream's edge is received in its middle.
-            let least = if room >= f64::from(blocks) * 90e3 { least_rate(blocks) } else { LEAST_RATE };
-            let narrow = Narrow::new(&scan.info, offset, least);
-            let options = Options { max_offset: KNOWN_OFFSET, ..scan.options.clone() };
-            let receiver = Receiver::new(&narrow.info, options);
+            let least = if room >= f64::from(blocks) * 90e3 { least_rate(blocks, max_offset) } else { LEAST_RATE };
+            let narrow = Narrow::new(&scan.info, found.nominal, least);
+            let receiver = Receiver::new(&narrow.info, Options { max_offset, ..scan.options.clone() });
             let start_ns = scan.nanos(scan.first);
             let mut followed = Followed { narrow, receiver, offset, start_ns, heard: scan.at, last: Nanos(i64::MIN) };
             followed.process(scan.at, &scan.window, reports);
