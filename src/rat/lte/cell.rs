@@ -10,7 +10,7 @@ use super::numerology::{BLOCK, CENTRE, CyclicPrefix, Duplex, MAX_SYMBOLS, SUBFRA
 use super::pbch::{Broadcast, MOTHER_BITS, Mother, PERIOD, first_frame, stable};
 use super::reference::Reference;
 use super::shared;
-use super::system_information::SystemInformation;
+use super::system_information::{SystemInformation, is_sib1};
 use crate::l3::lte::parse_mib;
 use crate::observation::{BroadcastBlock, Octets};
 use crate::rat::MAX_BROADCAST;
@@ -277,10 +277,10 @@ impl Cell {
                     if !ready {
                         break;
                     }
-                    let first = wide.layout.symbols(format);
+                    let data = wide.layout.symbols(format, false)..self.cp.symbols();
                     let view = (&self.grid, &self.channel);
                     let place = (self.duplex, subframe);
-                    shared::receive(&wide.layout, place, first, &assignment, view, &mut wide.soft);
+                    shared::receive(&wide.layout, place, data, &assignment, view, &mut wide.soft);
                     let group = if self.ports == 1 { 2 } else { 4 };
                     let sib1 = is_sib1(number, subframe);
                     let end = self.pace.subframe(frame, subframe + 1);
@@ -330,9 +330,4 @@ impl Cell {
             self.changed = true;
         }
     }
-}
-
-/// SIB1 stands in subframe 5 of even frames; TS 36.331 clause 5.2.1.2.
-fn is_sib1(number: u16, subframe: usize) -> bool {
-    subframe == 5 && number.is_multiple_of(2)
 }
