@@ -7,7 +7,7 @@
 //!
 //! In the first window those carriers are tried over the whole range of offsets where the spectrum shows the shape of one, or six
 //! resource blocks evenly filled. Then a first pass goes over all carriers with the offsets of a fair oscillator; later passes,
-//! with few carriers a window, do so again and try the whole range as well, one carrier a window. Cells within 140 kHz of the
+//! with few carriers a window, do so again and now and then try the whole range of one. Cells within 140 kHz of the
 //! centre are the central receiver's.
 //!
 //! Timing: the channeliser's filter has no phase and its narrow sample `j` is the wide sample `j * decimation`, so a report of a
@@ -50,7 +50,9 @@ const LEAST_WINDOW: Nanos = Nanos::from_millis(30);
 const FIRST_CARRIERS: usize = 6;
 /// Carriers tried a window with the offsets of [`FAIR`] once the first pass is over; in the first pass it is one a window, but
 /// the windows follow one another.
-const LATER_CARRIERS: usize = 4;
+const LATER_CARRIERS: usize = 2;
+/// After the first pass, one in so many windows tries a carrier over the whole range.
+const WHOLE_EVERY: u64 = 4;
 /// Offsets of a fair oscillator: 5 ppm at 3 GHz.
 const FAIR: Hz = Hz(15e3);
 /// What a carrier's error is searched beyond what it was found to be.
@@ -179,6 +181,7 @@ struct Scan {
     next: [usize; 2],
     /// The first pass is over.
     slow: bool,
+    windows: u64,
     /// Samples taken so far.
     at: u64,
     /// Where the window begins, and its samples.
@@ -220,6 +223,7 @@ impl Scan {
             raster,
             next: [0, 0],
             slow: false,
+            windows: 0,
             at: 0,
             first: 0,
             window: Vec::new(),
@@ -281,7 +285,7 @@ impl Scan {
                     (self.next[0], self.slow) = (0, true);
                 }
             }
-            if self.slow {
+            if self.slow && self.windows.is_multiple_of(WHOLE_EVERY) {
                 turn.push((self.raster[self.next[1]], whole));
                 self.next[1] = (self.next[1] + 1) % self.raster.len();
             }
@@ -318,6 +322,7 @@ impl Scan {
     /// The next window begins when it is due.
     fn rest(&mut self) {
         self.window.clear();
+        self.windows += 1;
         self.first = self.at;
         if self.slow {
             self.first += self.samples(self.options.search_interval).saturating_sub(self.samples(WINDOW));
