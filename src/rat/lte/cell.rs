@@ -11,7 +11,7 @@ use super::numerology::{BASE_FRAME, BLOCK, CENTRE, CyclicPrefix, Duplex, MAX_SYM
 use super::pbch::{MOTHER_BITS, Mother, PERIOD, first_frame, stable};
 use super::reference::Reference;
 use super::shared;
-use super::system_information::SystemInformation;
+use super::system_information::{SystemInformation, is_sib1};
 use crate::l3::lte::parse_mib;
 use crate::observation::{BroadcastBlock, Octets};
 use crate::rat::MAX_BROADCAST;
@@ -136,6 +136,10 @@ impl Cell {
         let next = (first.div_euclid(SUBFRAMES as i64), first.rem_euclid(SUBFRAMES as i64) as usize);
         let start = acquired.pace.subframe(next.0, next.1);
         let octets = stable(acquired.mib.octets);
+        let mut counts = BTreeMap::from([("mib", 1)]);
+        if serves_machines(octets) {
+            counts.insert("emtc", 1);
+        }
         Some(Cell {
             pci,
             duplex,
@@ -144,7 +148,7 @@ impl Cell {
             blocks,
             pace: acquired.pace,
             measurements: Measurements::default(),
-            counts: BTreeMap::from([("mib", 1)]),
+            counts,
             broadcast: vec![BroadcastBlock { name: "MIB".to_owned(), octets: Octets(octets.to_vec()), count: 1 }],
             repeated: true,
             information: SystemInformation::new(mib),
@@ -261,11 +265,11 @@ impl Cell {
             self.number = (i64::from(told) - frame).rem_euclid(FRAME_NUMBERS) as u16;
             self.count("sfn_jump");
         }
-        if serves_machines(octets) {
-            self.count("emtc");
-        }
         if !std::mem::take(&mut self.repeated) {
             self.count("mib");
+            if serves_machines(octets) {
+                self.count("emtc");
+            }
             self.add("MIB", &stable(octets));
         }
     }
@@ -338,10 +342,10 @@ impl Cell {
                     if !ready {
                         break;
                     }
-                    let first = wide.layout.symbols(format);
+                    let data = wide.layout.symbols(format, false)..self.cp.symbols();
                     let view = (&self.grid, &self.channel);
                     let place = (self.duplex, subframe);
-                    shared::receive(&wide.layout, place, first, &assignment, view, &mut wide.soft);
+                    shared::receive(&wide.layout, place, data, &assignment, view, &mut wide.soft);
                     let group = if self.ports == 1 { 2 } else { 4 };
                     let sib1 = is_sib1(number, subframe);
                     let end = self.pace.subframe(frame, subframe + 1);
@@ -405,11 +409,6 @@ impl Cell {
             self.changed = true;
         }
     }
-}
-
-/// SIB1 stands in subframe 5 of even frames; TS 36.331 clause 5.2.1.2.
-fn is_sib1(number: u16, subframe: usize) -> bool {
-    subframe == 5 && number.is_multiple_of(2)
 }
 
 /// Whether a MIB says that SIB1-BR is sent, as a cell does that serves eMTC; TS 36.331 clause 6.2.2 (schedulingInfoSIB1-BR), TS 36.213

@@ -13,17 +13,27 @@ use crate::coding::rate_match::RateMatch;
 use crate::coding::tail_biting::TailBiting;
 
 /// Resource elements of a group.
-const GROUP: usize = 4;
+pub const GROUP: usize = 4;
 /// Soft bits of a group: QPSK.
 const GROUP_BITS: usize = 2 * GROUP;
 /// Groups of a control channel element; TS 36.211 clause 6.8.1.
-const CCE_GROUPS: usize = 9;
+pub const CCE_GROUPS: usize = 9;
 /// Control channel elements of the common search space; TS 36.213 table 9.1.1-1.
-const COMMON_CCES: usize = 16;
+pub const COMMON_CCES: usize = 16;
 /// Aggregation levels of the common search space; TS 36.213 table 9.1.1-1.
 const LEVELS: [usize; 2] = [8, 4];
 /// Values that m_i takes; TS 36.211 table 6.9-1. Type 1 frames have 1.
 pub const PHICH_FACTORS: [usize; 3] = [1, 0, 2];
+/// m_i by subframeAssignment and subframe, 0 also where nothing is sent to the terminals; TS 36.211 table 6.9-1.
+const PHICH_SHARES: [[u8; 10]; 7] = [
+    [2, 1, 0, 0, 0, 2, 1, 0, 0, 0],
+    [0, 1, 0, 0, 1, 0, 1, 0, 0, 1],
+    [0, 0, 0, 1, 0, 0, 0, 0, 1, 0],
+    [1, 0, 0, 0, 0, 0, 0, 0, 1, 1],
+    [0, 0, 0, 0, 0, 0, 0, 0, 1, 1],
+    [0, 0, 0, 0, 0, 0, 0, 0, 1, 0],
+    [1, 1, 0, 0, 0, 1, 1, 0, 0, 1],
+];
 /// SI-RNTI; TS 36.321 table 7.1-1.
 pub const SI_RNTI: u16 = 0xffff;
 /// The longest message looked for, bits.
@@ -46,6 +56,11 @@ pub struct Layout {
     pub phich_sixths: usize,
 }
 
+/// m_i of a type 2 frame's subframe; `None` for a configuration that does not exist.
+pub fn phich_factor(assignment: u8, subframe: usize) -> Option<usize> {
+    PHICH_SHARES.get(usize::from(assignment))?.get(subframe).copied().map(usize::from)
+}
+
 impl Layout {
     /// Groups of symbol `symbol`: the first subcarrier of each; TS 36.211 clause 6.2.4.
     fn groups(&self, symbol: usize) -> impl Iterator<Item = usize> + use<> {
@@ -60,7 +75,7 @@ impl Layout {
     }
 
     /// Elements of the group that begins at `first`; reference elements are left out, for two ports where the cell has one.
-    fn elements(&self, symbol: usize, first: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+    pub fn elements(&self, symbol: usize, first: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let layout = *self;
         (first..first + 6)
             .filter(move |&k| !is_reference(layout.pci, layout.cp, layout.ports.max(2), symbol, k))
@@ -69,19 +84,20 @@ impl Layout {
     }
 
     /// First subcarriers of the four groups of the PCFICH; TS 36.211 clause 6.7.4.
-    fn indicator(&self) -> [usize; 4] {
+    pub fn indicator(&self) -> [usize; 4] {
         let half = BLOCK / 2;
         let first = half * (usize::from(self.pci) % (2 * self.blocks));
         std::array::from_fn(|i| (first + i * self.blocks / 2 * half) % (self.blocks * BLOCK))
     }
 
-    /// Symbols of the control region for an indicated `format`; TS 36.211 table 6.7-1.
-    pub fn symbols(&self, format: usize) -> usize {
-        if self.blocks <= 10 { format + 1 } else { format }
+    /// Symbols of the control region for an indicated `format`; TS 36.211 table 6.7-1. At most two in special subframes.
+    pub fn symbols(&self, format: usize, special: bool) -> usize {
+        let symbols = if self.blocks <= 10 { format + 1 } else { format };
+        if special { symbols.min(2) } else { symbols }
     }
 
     /// Groups that the PHICH takes: (symbol, first subcarrier); TS 36.211 clause 6.9.3.
-    fn phich(&self, factor: usize) -> Vec<(usize, usize)> {
+    fn phich(&self, factor: usize, special: bool) -> Vec<(usize, usize)> {
         let count = (self.phich_sixths * self.blocks).div_ceil(48) * factor;
         let taken = self.indicator();
         let free: Vec<Vec<usize>> = (0..3)
@@ -91,8 +107,13 @@ impl Layout {
         (0..count)
             .flat_map(|unit| (0..3).map(move |part| (unit, part)))
             .map(|(unit, part)| {
-                let symbol = if self.phich_extended { part } else { 0 };
-                let (here, first) = (free[symbol].len(), free[0].len());
+                let symbol = match (self.phich_extended, special) {
+                    (false, _) => 0,
+                    (true, false) => part,
+                    // Two symbols in the special subframes of type 2 frames; table 6.9.3-1.
+                    (true, true) => (unit / 2 + part + 1) % 2,
+                };
+                let (here, first) = (free[symbol].len(), free[usize::from(special)].len());
                 let start = if self.phich_extended { pci * here / first } else { pci };
                 (symbol, free[symbol][(start + unit + part * here / 3) % here])
             })
@@ -100,8 +121,8 @@ impl Layout {
     }
 
     /// Groups of the PDCCH in the order of mapping; TS 36.211 clause 6.8.5.
-    fn pdcch(&self, symbols: usize, factor: usize) -> Vec<(usize, usize)> {
-        let (indicator, phich) = (self.indicator(), self.phich(factor));
+    fn pdcch(&self, symbols: usize, factor: usize, special: bool) -> Vec<(usize, usize)> {
+        let (indicator, phich) = (self.indicator(), self.phich(factor, special));
         let mut groups: Vec<(usize, usize)> = (0..symbols)
             .flat_map(|symbol| self.groups(symbol).map(move |first| (first, symbol)))
             .filter(|&(first, symbol)| !(phich.contains(&(symbol, first)) || symbol == 0 && indicator.contains(&first)))
@@ -111,12 +132,13 @@ impl Layout {
     }
 }
 
-/// Where the PDCCH of one length and PHICH share stands, and how its groups are shuffled.
+/// Where the PDCCH of one length and PHICH share stands, and how its groups are shuffled; TS 36.211 clause 6.8.5.
 #[derive(Clone, Debug)]
-struct Region {
-    elements: Vec<(usize, usize)>,
+pub struct Region {
+    /// Its elements in the order of mapping, four a group.
+    pub elements: Vec<(usize, usize)>,
     /// For each group in the order of mapping, its place before interleaving.
-    order: Vec<usize>,
+    pub order: Vec<usize>,
 }
 
 /// Reads the control region of one cell.
@@ -135,7 +157,7 @@ impl Control {
     /// For one cell.
     pub fn new(layout: Layout) -> Control {
         let indicator = layout.indicator().into_iter().flat_map(|first| layout.elements(0, first)).collect();
-        let regions = (0..9).map(|i| Region::new(&layout, layout.symbols(i / 3 + 1), i % 3)).collect();
+        let regions = (0..9).map(|i| Region::new(&layout, i / 3 + 1, i % 3, false)).collect();
         Control {
             layout,
             indicator,
@@ -202,8 +224,9 @@ impl Control {
 }
 
 impl Region {
-    fn new(layout: &Layout, symbols: usize, factor: usize) -> Region {
-        let groups = layout.pdcch(symbols, factor);
+    /// For a control format indicator of `format`; `factor`: the PHICH's m_i; `special`: in the special subframes of type 2 frames.
+    pub fn new(layout: &Layout, format: usize, factor: usize, special: bool) -> Region {
+        let groups = layout.pdcch(layout.symbols(format, special), factor, special);
         let count = groups.len();
         let elements = groups.iter().flat_map(|&(symbol, first)| layout.elements(symbol, first)).collect();
         // The interleaver reads groups out by columns; then they are shifted round by the cell's identity.

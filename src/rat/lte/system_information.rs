@@ -3,6 +3,7 @@
 //! TS 36.331 clauses 5.2.1.2 and 5.2.3, TS 36.321 clause 5.3.1.
 
 use super::dci::Assignment;
+use super::numerology::CyclicPrefix;
 use crate::cell::CellIdentity;
 use crate::coding::dl_sch::TransportBlock;
 use crate::l3::lte::{fold, parse_bcch_dl_sch};
@@ -16,20 +17,51 @@ const MAX_PENDING: usize = 4;
 const UNKNOWN_WINDOW: u32 = 20;
 /// Milliseconds in which SIB1 stays the same; TS 36.331 clause 5.2.1.2.
 const SIB1_PERIOD: u32 = 80;
-/// Downlink subframes by subframeAssignment; TS 36.211 table 4.2-2. Special subframes are left out.
-const DOWNLINK: [[bool; 10]; 7] = {
-    const D: bool = true;
-    const U: bool = false;
+/// What a subframe of a type 2 frame is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Down,
+    Special,
+    Up,
+}
+
+/// Subframes by subframeAssignment; TS 36.211 table 4.2-2.
+const USES: [[Use; 10]; 7] = {
+    const D: Use = Use::Down;
+    const S: Use = Use::Special;
+    const U: Use = Use::Up;
     [
-        [D, U, U, U, U, D, U, U, U, U],
-        [D, U, U, U, D, D, U, U, U, D],
-        [D, U, U, D, D, D, U, U, D, D],
-        [D, U, U, U, U, D, D, D, D, D],
-        [D, U, U, U, D, D, D, D, D, D],
-        [D, U, U, D, D, D, D, D, D, D],
-        [D, U, U, U, U, D, U, U, U, D],
+        [D, S, U, U, U, D, S, U, U, U],
+        [D, S, U, U, D, D, S, U, U, D],
+        [D, S, U, D, D, D, S, U, D, D],
+        [D, S, U, U, U, D, D, D, D, D],
+        [D, S, U, U, D, D, D, D, D, D],
+        [D, S, U, D, D, D, D, D, D, D],
+        [D, S, U, U, U, D, S, U, U, D],
     ]
 };
+/// Symbols of the downlink part of a special subframe (DwPTS) by its configuration; TS 36.211 table 4.2-1.
+const SPECIAL_NORMAL: [u8; 11] = [3, 9, 10, 11, 12, 3, 9, 10, 11, 6, 6];
+/// The same with an extended prefix.
+const SPECIAL_EXTENDED: [u8; 8] = [3, 8, 9, 10, 3, 8, 9, 5];
+
+/// Symbols of the downlink in `subframe` of a type 2 frame: zero in the uplink and for configurations that do not exist.
+///
+/// `assignment`, `special`: subframeAssignment and specialSubframePatterns of SIB1.
+pub fn downlink_symbols(cp: CyclicPrefix, (assignment, special): (u8, u8), subframe: usize) -> usize {
+    let uses = USES.get(usize::from(assignment));
+    let lengths: &[u8] = if cp == CyclicPrefix::Normal { &SPECIAL_NORMAL } else { &SPECIAL_EXTENDED };
+    match uses.and_then(|uses| uses.get(subframe)) {
+        Some(Use::Down) => cp.symbols(),
+        Some(Use::Special) => lengths.get(usize::from(special)).copied().unwrap_or(0).into(),
+        Some(Use::Up) | None => 0,
+    }
+}
+
+/// SIB1 stands in subframe 5 of even frames; TS 36.331 clause 5.2.1.2.
+pub fn is_sib1(number: u16, subframe: usize) -> bool {
+    subframe == 5 && number.is_multiple_of(2)
+}
 
 /// A block being put together.
 #[derive(Clone, Debug)]
@@ -63,8 +95,8 @@ impl SystemInformation {
     /// Subframe `subframe` of a type 2 frame is a downlink subframe as far as is known; 0 and 5 always are.
     pub fn is_downlink(&self, subframe: usize) -> bool {
         let told = self.fields.sib1.as_ref().and_then(|sib1| sib1.tdd);
-        let row = told.and_then(|tdd| DOWNLINK.get(usize::from(tdd.subframe_assignment)));
-        row.unwrap_or(&DOWNLINK[0]).get(subframe).copied().unwrap_or(false)
+        let row = told.and_then(|tdd| USES.get(usize::from(tdd.subframe_assignment)));
+        row.unwrap_or(&USES[0]).get(subframe) == Some(&Use::Down)
     }
 
     /// System information other than SIB1 may stand in subframe `subframe` of frame `number`.
