@@ -8,12 +8,16 @@
 //! - 3GPP TS 36.331 Release 17: RRC, clauses 6.2.2 (messages) and 6.3.1 (system information blocks), annex A
 //! - ITU-T X.691 (02/2021): packed encoding rules
 
+mod asn1;
+pub mod encode;
 mod fold;
 mod message;
+mod packed;
 mod reselection;
 mod service;
 mod sib1;
 mod sib2;
+mod tables;
 mod text;
 mod uper;
 

@@ -95,7 +95,7 @@ pub(super) fn sib13(bits: &mut Uper<'_>) -> Result<Sib13, DecodeError> {
 }
 
 /// From 1900-01-01, where timeInfoUTC begins, to 1970-01-01: 70 years with 17 leap days.
-const FROM_1900: Nanos = Nanos::from_secs((70 * 365 + 17) * 86_400);
+pub(super) const FROM_1900: Nanos = Nanos::from_secs((70 * 365 + 17) * 86_400);
 
 pub(super) fn sib16(bits: &mut Uper<'_>) -> Result<Option<TimeInfo>, DecodeError> {
     let [extended, time, late] = bits.flags("SystemInformationBlockType16-r11")?;
