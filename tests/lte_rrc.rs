@@ -8,10 +8,11 @@ use daen::cell::{CellIdentity, Plmn};
 use daen::l3::DecodeError;
 use daen::l3::lte::encode::{self, ordinary};
 use daen::l3::lte::{
-    Message, Sib, SystemInformation, WarningSegment, fold, parse_bcch_dl_sch, parse_mib, stable, warning_text,
+    Message, Sib, SystemInformation, WarningSegment, fold, parse_bcch_dl_sch, parse_mib, sib_names, stable,
+    warning_text,
 };
 use daen::observation::Octets;
-use daen::observation::lte::{LteFields, MAX_WARNINGS, Mib, WarningKind};
+use daen::observation::lte::{AcBarring, AcBarringConfig, LteFields, MAX_WARNINGS, Mib, Sib2, WarningKind};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -236,6 +237,31 @@ fn what_passes_does_not_reach_the_stable_octets_and_all_else_does() {
     assert!(changed > 90, "{changed}");
     // A warning is not the cell's content at all.
     assert_eq!(stable(&sib11(1, 0, true, &[0; 10])), None);
+}
+
+#[test]
+fn the_blocks_of_a_message_are_named() {
+    assert_eq!(sib_names(&hex::decode(SIB1).unwrap()), ["SIB1"]);
+    let sibs = [Sib::Sib2(Box::new(ordinary::sib2())), Sib::Sib3(ordinary::sib3(4)), Sib::Sib16(None)];
+    let octets = encode::system_information(&sibs).unwrap();
+    assert_eq!(sib_names(&octets), ["SIB2", "SIB3", "SIB16"]);
+    // A block cut off in the middle is not named, those before it are.
+    assert_eq!(sib_names(&octets[..octets.len() - 10]), ["SIB2"]);
+    assert_eq!(sib_names(&[0xff]), [""; 0]);
+}
+
+#[test]
+fn barring_does_not_reach_the_stable_octets() {
+    let mut sib2 = ordinary::sib2();
+    let message = |sib2: &Sib2| encode::system_information(&[Sib::Sib2(Box::new(sib2.clone()))]).unwrap();
+    let before = stable(&message(&sib2)).unwrap();
+    let config = AcBarringConfig { factor_percent: 50, time_s: 64, special_classes: 21 };
+    for (mo_signalling, mo_data) in [(None, None), (Some(config), None), (Some(config), Some(config))] {
+        sib2.ac_barring = Some(AcBarring { emergency: true, mo_signalling, mo_data });
+        assert_eq!(stable(&message(&sib2)).unwrap(), before);
+    }
+    sib2.p_b = 3;
+    assert_ne!(stable(&message(&sib2)).unwrap(), before);
 }
 
 #[test]

@@ -30,18 +30,25 @@ impl<'a> Packed<'a> {
     /// # Errors
     /// [`DecodeError::Truncated`], [`DecodeError::Reserved`] or [`DecodeError::Malformed`] naming `field`.
     pub fn take<T: Decode>(&mut self, field: &'static str) -> Result<T, DecodeError> {
-        T::decode(&mut self.decoder).map_err(|error| match &*error.kind {
+        T::decode(&mut self.decoder).map_err(|error| self.told(error, field))
+    }
+
+    fn told(&self, mut error: rasn::error::DecodeError, field: &'static str) -> DecodeError {
+        while let DecodeErrorKind::FieldError { nested, .. } = *error.kind {
+            error = *nested;
+        }
+        let reserved = |value: Option<u32>| {
+            value.map_or(DecodeError::Malformed { field }, |value| DecodeError::Reserved { field, value })
+        };
+        match *error.kind {
             DecodeErrorKind::Incomplete { needed } => {
                 let have = self.decoder.input().len();
                 let more = if let Needed::Size(more) = needed { more.get() } else { 1 };
                 DecodeError::Truncated { field, need: have + more, have }
             }
-            DecodeErrorKind::ValueConstraintNotSatisfied { value, .. } => u32::try_from(value)
-                .map_or(DecodeError::Malformed { field }, |value| DecodeError::Reserved { field, value }),
-            DecodeErrorKind::ChoiceIndexNotFound { index, .. } => {
-                DecodeError::Reserved { field, value: u32::try_from(*index).unwrap_or(u32::MAX) }
-            }
+            DecodeErrorKind::ValueConstraintNotSatisfied { value, .. } => reserved(u32::try_from(value).ok()),
+            DecodeErrorKind::ChoiceIndexNotFound { index, .. } => reserved(u32::try_from(index).ok()),
             _ => DecodeError::Malformed { field },
-        })
+        }
     }
 }

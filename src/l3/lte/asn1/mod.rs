@@ -343,3 +343,69 @@ impl<T: Encode> Encode for Tail<T> {
         self.0.as_ref().map_or(Ok(()), |tail| tail.encode(encoder))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::l3::DecodeError;
+    use crate::l3::lte::packed::Packed;
+
+    fn octets(text: &str) -> Vec<u8> {
+        let bits: Vec<u8> = text.bytes().filter(|b| *b != b' ').map(|b| b - b'0').collect();
+        bits.chunks(8).map(|bits| (0..8).fold(0, |octet, i| octet << 1 | bits.get(i).unwrap_or(&0))).collect()
+    }
+
+    #[derive(AsnType, Clone, Copy, Debug, Decode, Encode, PartialEq)]
+    #[rasn(delegate, value("0..=5"))]
+    struct ToFive(u8);
+
+    #[test]
+    fn numbers_take_as_many_bits_as_their_range_and_are_held_to_it() {
+        let octets = octets("101 100 111");
+        let mut bits = Packed::new(&octets);
+        assert_eq!(bits.take("five of six").map(|ToFive(number)| number), Ok(5));
+        assert_eq!(bits.take("four of five").map(Enum::<5>::number), Ok(4));
+        assert_eq!(bits.position(), 6);
+        let refused = bits.take::<ToFive>("six of five");
+        assert_eq!(refused, Err(DecodeError::Reserved { field: "six of five", value: 7 }));
+    }
+
+    #[test]
+    fn additions_that_are_unknown_or_malformed_are_passed_over() {
+        // Two additions (count less one: 0 000001), both present (1 1), each a length of one octet and an octet; then three ones.
+        let octets = octets("1 011 0000001 11 00000001 01010101 00000001 11110000 111");
+        let mut bits = Packed::new(&octets);
+        let sequence: Extensible<ToFive> = bits.take("sequence").unwrap();
+        assert_eq!(sequence.root, ToFive(3));
+        assert_eq!(sequence.addition::<Enum<8>>(0).map(Enum::number), Some(0b010));
+        assert_eq!(sequence.addition::<u16>(1), None);
+        assert_eq!(sequence.addition::<u8>(2), None);
+        assert_eq!(bits.take("rest").map(Enum::<8>::number), Ok(7));
+    }
+
+    #[test]
+    fn additions_come_out_as_they_went_in_however_many_there_are() {
+        for count in [1, 2, 64, 65, 300] {
+            let mut additions = vec![None; count];
+            additions[count - 1] = Some(Octets::from(vec![count as u8; 3]));
+            let octets = rasn::uper::encode(&Extensible { root: ToFive(2), additions: additions.clone() }).unwrap();
+            let sequence: Extensible<ToFive> = Packed::new(&octets).take("sequence").unwrap();
+            assert_eq!((sequence.root, sequence.additions), (ToFive(2), additions));
+        }
+    }
+
+    #[test]
+    fn lengths_beyond_the_message_are_refused_without_memory() {
+        // Two octets of length, then what they count.
+        let refused = Packed::new(&[0b1011_1111, 0xff, 0]).take::<Octets>("segment");
+        assert_eq!(refused, Err(DecodeError::Truncated { field: "segment", need: 8 * (2 + 16_383), have: 24 }));
+    }
+
+    #[test]
+    fn alternatives_added_later_are_counted_on() {
+        for number in [0, 15, 16, 79, 80, 300] {
+            let octets = rasn::uper::encode(&SibType::from(number)).unwrap();
+            assert_eq!(Packed::new(&octets).take("SIB-Type"), Ok(SibType::from(number)));
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use super::{EncodeError, flag, open};
 use crate::l3::lte::asn1::service::{Sib9, Sib10, Sib11, Sib12, Sib16, TimeInfo as PackedTime};
 use crate::l3::lte::asn1::{Block, Extensible, Octets, RootBlock};
-use crate::l3::lte::service::{FROM_1900, WarningSegment};
+use crate::l3::lte::decode::service::{FROM_1900, WarningSegment};
 use crate::observation::lte::{EtwsPrimary, TimeInfo, WarningKind};
 
 /// Numbers of the additions to sib-TypeAndInfo; TS 36.331 clause 6.2.2.
