@@ -111,7 +111,7 @@ fn rach(rach: &RachConfig) -> Result<RachConfigCommon, EncodeError> {
 
 /// Preambles go by four, from four on.
 fn quarter<const N: usize>(preambles: u8, field: &'static str) -> Result<Enum<N>, EncodeError> {
-    let number = (preambles % 4 == 0).then(|| (preambles / 4).checked_sub(1)).flatten().and_then(Enum::new);
+    let number = preambles.is_multiple_of(4).then(|| (preambles / 4).checked_sub(1)).flatten().and_then(Enum::new);
     number.ok_or(EncodeError::NoNumber { field, value: preambles.into() })
 }
 
