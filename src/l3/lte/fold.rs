@@ -1,7 +1,7 @@
 //! What the messages of one cell say together.
 
+use super::WarningSegment;
 use super::message::{Message, Sib};
-use super::service::WarningSegment;
 use super::text::text;
 use crate::cell::CellIdentity;
 use crate::observation::lte::{LteFields, MAX_WARNINGS, Warning};

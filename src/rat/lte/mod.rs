@@ -356,6 +356,7 @@ impl Receiver {
             rsrp_dbfs: Dbfs(tenth(Db::from_ratio(measured.power())).0),
             rsrq_db: tenth(measured.quality()),
         });
+        fields.signal = Some(measured.signal(cell.reference_blocks()));
         Some(CellReport {
             key: CellKey { rat: Rat::Lte, center_hz: carrier as u64, id: cell.pci },
             identity: cell.information.identity.clone(),
