@@ -73,12 +73,12 @@ pub(super) struct AreaChanges;
 
 static ID_11: About = About {
     id: "ID-11",
-    version: 1,
+    version: 2,
     tier: Tier::A,
     title: "Area code changes while carrier and cell identity stay",
     description: "The same carrier, physical identity, PLMN and cell identity was confirmed with at least two area codes within `window_s` \
                   (tier B). Tier A where the area code changed at least twice within `alternation_s`, or three area codes are confirmed: an SMS blaster \
-                  makes every phone register again. Tier C where at least `replan_cells` other cells of the network changed within the hour.",
+                  makes every phone register again. Tier C where at least `replan_cells` other cells of the network and standard changed within the hour.",
     source: "rule ID-11 of the catalogue; blasters' own training material and patent CN105792211B; Oslo survey 2014 (8 of 676)",
     innocent: &[
         "a planned change of location areas: one change, many cells in the same night",

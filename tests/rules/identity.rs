@@ -35,6 +35,18 @@ fn id_01_near_miss_networks_of_both_countries_are_silent_and_a_neighbour_is_cont
 }
 
 #[test]
+fn id_01_benign_lookalike_a_far_countrys_cell_that_a_duct_brings_is_context() {
+    let level = |snr_db: f64| {
+        let mut heard = at_border("502-12", 30).heard(0);
+        heard.snr_db.0 = snr_db;
+        judge_anew(None, [heard])
+    };
+    assert_eq!(tiers(&level(19.9), "ID-01"), [C]);
+    assert_eq!(tiers(&level(19.9), "ID-03"), [], "it keeps to its own country's plan");
+    assert_eq!((tiers(&level(20.0), "ID-01"), tiers(&level(20.0), "ID-03")), (vec![A], vec![B]));
+}
+
+#[test]
 fn id_01_benign_lookalike_a_recording_from_elsewhere_is_context_and_says_which_set_was_assumed() {
     let german = public("262-02", 725, 48, 318, 11_225);
     let findings = judge_anew(None, [german.heard(0)]);
