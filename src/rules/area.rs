@@ -18,11 +18,12 @@ pub(super) struct AreaValue;
 
 static ID_08: About = About {
     id: "ID-08",
-    version: 1,
+    version: 2,
     tier: Tier::B,
     title: "Area code that its operator does not use",
     description: "The LAC or TAC is reserved (0000, FFFE, FFFF), or is not in the operator's set: the ranges of the plan, or else all area \
-                  codes that the licence register has for the network (tier B). Without a set, a default of test software (1, 7, 23, 1000) is context (C).",
+                  codes that the licence register has for the network (tier B; context, C, where \
+                  `min_siblings` licensed siblings broadcast it too). Without a set, a default of test software (1, 7, 23, 1000) is context (C).",
     source: "rule ID-08 of the catalogue; TS 23.003 clause 4.1; defaults of OpenBTS, YateBTS, osmo-bsc, srsRAN and OAI",
     innocent: &[
         "a new location area that the register does not have yet",
@@ -63,7 +64,13 @@ impl Rule for AreaValue {
         if used {
             return Judgement::Quiet;
         }
-        fires(Tier::B, IDENTITY, vec![evidence("area code", value, set)])
+        let mut lines = vec![evidence("area code", value, set)];
+        let shared = case.siblings().iter().filter(|p| p.area == Some(area)).count() >= case.config.min_siblings;
+        if shared && planned.is_none() {
+            lines.push(evidence("siblings with this area code", "several", "none, were it invented"));
+            return fires(Tier::C, IDENTITY, lines);
+        }
+        fires(Tier::B, IDENTITY, lines)
     }
 }
 

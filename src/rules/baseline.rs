@@ -35,8 +35,14 @@ pub struct Profile {
     pub plmn: Plmn,
     /// The cell.
     pub cell: CellKey,
-    /// The register has it, as it was heard.
+    /// The register has it, as it was heard, apart from its area code.
     pub licensed: bool,
+    /// LAC or TAC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub area: Option<u32>,
+    /// The register has it with another area code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub area_differs: bool,
     /// When it was last heard.
     pub last_ns: Timestamp,
     /// RXLEV_ACCESS_MIN code.
@@ -87,6 +93,8 @@ impl Profile {
             plmn,
             cell,
             licensed: false,
+            area: None,
+            area_differs: false,
             last_ns: Timestamp(0),
             rxlev_access_min: None,
             t3212: None,

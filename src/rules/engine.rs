@@ -14,7 +14,7 @@
 use super::baseline::{Baseline, Profile, StateError};
 use super::config::Config;
 use super::memory::{Fired, Memory};
-use super::register::{Register, Standing};
+use super::register::{Difference, Register, Standing};
 use super::rule::{Basis, Case, Judgement, Place, Rule, Verdict, WhenLicensed, evidence};
 use crate::observation::{Fields, Finding, Observation, Position, Tier};
 use crate::units::Nanos;
@@ -95,7 +95,9 @@ impl Engine {
             }
         }
         let confirmed_identity = confirmed(&case, &[Basis::Identity]);
-        let licensed = matches!(case.standing, Standing::Licensed(_));
+        // A planned change of areas that the register does not have yet takes no cell from the baseline.
+        let area_differs = matches!(case.standing, Standing::Differs(_, Difference::Area));
+        let licensed = area_differs || matches!(case.standing, Standing::Licensed(_));
         let now = observation.at_ns;
         for (id, verdict) in outcomes {
             let Some(verdict) = verdict else {
@@ -135,6 +137,8 @@ impl Engine {
         } else if confirmed_identity {
             let mut profile = Profile::of(plmn, observation.cell, licensed, now, fields);
             profile.area_changed_ns = changed_area;
+            profile.area = observation.identity.as_ref().and_then(|identity| identity.area);
+            profile.area_differs = area_differs;
             self.baseline.learn(profile);
         }
     }

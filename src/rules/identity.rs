@@ -9,7 +9,7 @@ use super::plan::{Allocation, Block, Confidence, NetworkStatus};
 use super::register::{Difference, Standing};
 use super::rule::{About, Basis, Case, Judgement, Place, Rule, STRONG, WhenLicensed, evidence, fires};
 use crate::cell::{CellKey, Plmn, Rat, gsm_arfcn};
-use crate::observation::Tier;
+use crate::observation::{Evidence, Tier};
 use crate::units::Nanos;
 
 const IDENTITY: &[Basis] = &[Basis::Identity];
@@ -265,11 +265,12 @@ pub(super) struct UnregisteredCell;
 
 static ID_05: About = About {
     id: "ID-05",
-    version: 1,
+    version: 2,
     tier: Tier::B,
     title: "Not in the licence register as it is heard",
     description: "The licence register has no row with this PLMN and cell identity, or only one with another carrier, physical identity or \
-                  area, or one whose licence is not in force. Unverified until the operator answers. Judged only where there is a register of the \
+                  area, or one whose licence is not in force. Unverified until the operator answers. Only another area is context \
+                  (C) for an hour after the area changed, and where `min_siblings` siblings differ so too. Judged only where there is a register of the \
                   network's country, or where no register could have it (test and foreign networks at a known place). Crowd databases never make it fire.",
     source: "rule ID-05 of the catalogue; SITCH alert 120, Crocodile Hunter's check against a tower list",
     innocent: &[
@@ -280,6 +281,23 @@ static ID_05: About = About {
     ],
     when_licensed: WhenLicensed::Silent,
 };
+
+/// The verdict on a registered cell with another area code, which `line` says: operators renumber areas before registers do.
+fn area_differs(case: &Case<'_>, line: Evidence) -> Judgement {
+    let mut lines = vec![line];
+    if case.siblings().iter().filter(|p| p.area_differs).count() >= case.config.min_siblings {
+        let what = "siblings whose area differs from the register too";
+        lines.push(evidence(what, "several: a planned change", "none, were this cell false"));
+    } else if case.memory.changes_within(case.observation.at_ns, SETTLES) > 0 {
+        lines.push(evidence("area code", "changed within the hour; siblings may follow", "as registered"));
+    } else {
+        return fires(Tier::B, IDENTITY, lines);
+    }
+    fires(Tier::C, IDENTITY, lines)
+}
+
+/// Cells of one planned change follow within; catalogue: the same hour. ID-11 tells of the change itself.
+const SETTLES: Nanos = Nanos::from_secs(3600);
 
 impl Rule for UnregisteredCell {
     fn about(&self) -> &'static About {
@@ -313,11 +331,10 @@ impl Rule for UnregisteredCell {
                         format!("{heard} with {}", cell.id),
                         format!("{}, as {row} is registered", entry.physical_id.map_or(0, |id| id)),
                     ),
-                    Difference::Area => evidence(
-                        "area of the registered cell",
-                        heard,
-                        format!("area {}, as {row} is registered", entry.area.map_or(0, |a| a)),
-                    ),
+                    Difference::Area => {
+                        let expected = format!("area {}, as {row} is registered", entry.area.map_or(0, |a| a));
+                        return area_differs(case, evidence("area of the registered cell", heard, expected));
+                    }
                     Difference::NotInForce => {
                         evidence("licence", format!("{row}: {}", entry.status), "a licence in force at this date")
                     }

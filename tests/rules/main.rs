@@ -18,6 +18,7 @@ mod lte_support;
 mod octets;
 mod register;
 mod reselection;
+mod rogue;
 mod stacks;
 mod support;
 mod warning;
