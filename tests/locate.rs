@@ -7,6 +7,8 @@
 
 #[path = "locate/border.rs"]
 mod border;
+#[path = "locate/phase.rs"]
+mod phase;
 #[path = "locate/sim.rs"]
 mod sim;
 #[path = "locate/subcommand.rs"]

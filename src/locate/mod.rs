@@ -34,6 +34,8 @@ pub mod gather;
 pub mod geodesy;
 mod likelihood;
 mod model;
+pub mod phase;
+pub mod phases;
 pub mod problem;
 pub mod report;
 mod solve;
