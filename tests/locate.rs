@@ -13,6 +13,8 @@ mod phase;
 mod sim;
 #[path = "locate/subcommand.rs"]
 mod subcommand;
+#[path = "locate/track.rs"]
+mod track;
 
 use daen::locate::bounds::crlb;
 use daen::locate::problem::{Late, Problem};
