@@ -39,6 +39,7 @@ pub mod phases;
 pub mod problem;
 pub mod report;
 mod solve;
+mod spread;
 pub mod track;
 
 pub use fix::{Ellipse, Fix, Method, NoFix, Solution, locate};
