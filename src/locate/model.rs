@@ -209,8 +209,8 @@ impl Model {
         cost
     }
 
-    /// The normal equations at a place; rows in `without` are left out.
-    pub fn assemble(&self, x: Place, z: &[f64], plain: bool, without: Option<usize>, out: &mut Normal) {
+    /// The normal equations at a place.
+    pub fn assemble(&self, x: Place, z: &[f64], plain: bool, out: &mut Normal) {
         let p = self.p;
         out.cost = 0.0;
         out.xx = [[0.0; 3]; 3];
@@ -222,10 +222,7 @@ impl Model {
             out.gz[i] = pull;
             out.cost += pull * (self.mean[i] - z[i]);
         }
-        for (i, row) in self.rows.iter().enumerate() {
-            if without == Some(i) {
-                continue;
-            }
+        for row in &self.rows {
             let linear = self.linear(row, x, z);
             let loss = self.loss(row, linear.residual, plain);
             let j = linear.by_place;
