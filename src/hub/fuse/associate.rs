@@ -365,7 +365,11 @@ fn record(emitter: &mut Emitter, heard: &Heard<'_>, relative: Option<RelativeCar
         sighting.last = heard.at;
         sighting.position = observation.position.or(sighting.position);
         sighting.clock = observation.clock;
-        sighting.stream.clone_from(&observation.receiver.stream);
+        if sighting.stream != observation.receiver.stream {
+            // A frame timed on another sample clock says nothing on this one.
+            sighting.timing = None;
+            sighting.stream.clone_from(&observation.receiver.stream);
+        }
         sighting.level = observation.level;
         sighting.snr_db = observation.snr_db;
         sighting.carrier = observation.carrier;

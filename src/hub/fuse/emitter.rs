@@ -217,6 +217,9 @@ pub struct Emitter {
     pub licence: Licence,
     /// Frame phases seen so far, all nodes.
     pub lines: u32,
+    /// When it is to be placed next; `None`: nothing new was heard since it was placed.
+    #[serde(default)]
+    pub due: Option<Timestamp>,
 }
 
 impl Emitter {
@@ -234,6 +237,7 @@ impl Emitter {
             distinct: BTreeMap::new(),
             licence: Licence::Unknown,
             lines: 0,
+            due: None,
         }
     }
 
