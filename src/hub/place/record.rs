@@ -262,6 +262,11 @@ impl Region {
 }
 
 impl Solution {
+    /// Metres from its middle to a place.
+    pub fn metres_to(&self, lat_deg: f64, lon_deg: f64) -> f64 {
+        metres_between(self.lat_deg, self.lon_deg, lat_deg, lon_deg)
+    }
+
     /// Half the long axis of the 95 % ellipse, metres.
     pub fn reach_m(&self) -> f64 {
         self.ellipses.last().map_or(f64::INFINITY, |region| region.semi_major_m)
