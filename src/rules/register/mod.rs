@@ -268,6 +268,11 @@ impl Register {
         self.by_identity.is_empty()
     }
 
+    /// All rows that are in use, by identity.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.by_identity.iter().map(|&at| self.entry(&self.rows[at as usize]))
+    }
+
     /// There is a licence register of this country.
     pub fn covers(&self, mcc: u16) -> bool {
         self.countries.contains(&mcc)
