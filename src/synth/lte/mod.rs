@@ -74,7 +74,7 @@ pub enum Format {
 pub struct Grant {
     /// How it is announced.
     pub format: Format,
-    /// Control channel elements of the announcement, 4 or 8.
+    /// Control channel elements of the announcement, 4 or 8; 4 in a special subframe that has no more. One that has fewer carries none.
     pub aggregation: usize,
     /// Resource blocks of the PDSCH from virtual block 0 on; for [`Format::Compact`] a multiple of 2, of 4 from 50 blocks on.
     pub blocks: usize,
@@ -83,6 +83,8 @@ pub struct Grant {
 /// How often a message is sent in one of its windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeats {
+    /// Subframes that could carry it before the first one.
+    pub skip: usize,
     /// Transmissions.
     pub count: usize,
     /// From one to the next, in subframes that could carry it.
@@ -177,7 +179,7 @@ impl Cell {
                 aggregation: if blocks < 15 { 4 } else { 8 },
                 blocks: 6,
             },
-            repeats: Repeats { count: 4, every: 1 },
+            repeats: Repeats { skip: 0, count: 4, every: 1 },
             load: 0.0,
             seed: 0,
         }
@@ -187,7 +189,7 @@ impl Cell {
     pub fn mib(&self, number: u16) -> u32 {
         let width = WIDTHS.iter().position(|&width| width == self.blocks).unwrap_or(0) as u32;
         let share = [1, 3, 6, 12].iter().position(|&share| share == self.phich_sixths).unwrap_or(0) as u32;
-        let period = u32::from(number) / PERIOD as u32 & 0xff;
+        let period = (u32::from(number) / PERIOD as u32) & 0xff;
         width << 21
             | u32::from(self.phich_extended) << 20
             | share << 18
