@@ -11,6 +11,7 @@ use crate::coding::crc::CRC16;
 use crate::coding::gold::Gold;
 use crate::coding::rate_match::RateMatch;
 use crate::coding::tail_biting::TailBiting;
+use std::collections::BTreeMap;
 
 /// Resource elements of a group.
 pub const GROUP: usize = 4;
@@ -141,13 +142,33 @@ pub struct Region {
     pub order: Vec<usize>,
 }
 
+/// A subframe as the control region sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its number in the frame.
+    pub subframe: usize,
+    /// It is a special subframe of a type 2 frame.
+    pub special: bool,
+}
+
+/// Messages that were found in one subframe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Messages {
+    /// The control format indicator that they were found with.
+    pub format: usize,
+    /// The PHICH's m_i.
+    pub factor: usize,
+    /// Their bits, at least one message.
+    pub bits: Vec<Vec<u8>>,
+}
+
 /// Reads the control region of one cell.
 #[derive(Debug)]
 pub struct Control {
     layout: Layout,
     indicator: Vec<(usize, usize)>,
-    /// By format (1 to 3) and PHICH factor (0 to 2).
-    regions: Vec<Region>,
+    /// By format (1 to 3), PHICH factor (0 to 2) and kind of subframe, as they are met.
+    regions: BTreeMap<(usize, usize, bool), Region>,
     decoder: TailBiting,
     soft: Vec<f32>,
     ordered: Vec<f32>,
@@ -157,11 +178,10 @@ impl Control {
     /// For one cell.
     pub fn new(layout: Layout) -> Control {
         let indicator = layout.indicator().into_iter().flat_map(|first| layout.elements(0, first)).collect();
-        let regions = (0..9).map(|i| Region::new(&layout, i / 3 + 1, i % 3, false)).collect();
         Control {
             layout,
             indicator,
-            regions,
+            regions: BTreeMap::new(),
             decoder: TailBiting::new(MAX_PAYLOAD + 16),
             soft: Vec::new(),
             ordered: Vec::new(),
@@ -169,7 +189,7 @@ impl Control {
     }
 
     /// The control format indicator, 1 to 3, most likely first; TS 36.211 clause 6.7, TS 36.212 table 5.3.4-1.
-    pub fn formats(&mut self, grid: &Grid, channel: &Channel, subframe: usize) -> [usize; 3] {
+    pub fn formats(&mut self, (grid, channel): (&Grid, &Channel), subframe: usize) -> [usize; 3] {
         self.soft.clear();
         soft_bits(grid, channel, self.layout.ports, &self.indicator, &mut self.soft);
         let pci = u32::from(self.layout.pci);
@@ -183,26 +203,47 @@ impl Control {
         formats
     }
 
+    /// Looks for messages with each of `formats` and `factors` (the PHICH's m_i) in turn until there is one.
+    pub fn search(
+        &mut self,
+        view: (&Grid, &Channel),
+        place: Place,
+        (formats, factors): (&[usize], &[usize]),
+        rnti: u16,
+        lengths: &[usize],
+    ) -> Option<Messages> {
+        formats.iter().flat_map(|&format| factors.iter().map(move |&factor| (format, factor))).find_map(
+            |(format, factor)| {
+                let bits = self.messages(view, place, (format, factor), rnti, lengths);
+                (!bits.is_empty()).then_some(Messages { format, factor, bits })
+            },
+        )
+    }
+
     /// Messages for `rnti` in the common search space, one of `lengths` bits each.
     ///
     /// `format`: the control format indicator; `factor`: the PHICH's m_i.
     pub fn messages(
         &mut self,
         (grid, channel): (&Grid, &Channel),
-        subframe: usize,
+        place: Place,
         (format, factor): (usize, usize),
         rnti: u16,
         lengths: &[usize],
     ) -> Vec<Vec<u8>> {
-        let region = &self.regions[(format - 1) * 3 + factor];
+        let layout = &self.layout;
+        let region = self
+            .regions
+            .entry((format, factor, place.special))
+            .or_insert_with(|| Region::new(layout, format, factor, place.special));
         self.soft.clear();
         soft_bits(grid, channel, self.layout.ports, &region.elements, &mut self.soft);
         self.ordered.clear();
         self.ordered.resize(self.soft.len(), 0.0);
-        for (group, place) in self.soft.chunks_exact(GROUP_BITS).zip(&region.order) {
-            self.ordered[place * GROUP_BITS..(place + 1) * GROUP_BITS].copy_from_slice(group);
+        for (group, to) in self.soft.chunks_exact(GROUP_BITS).zip(&region.order) {
+            self.ordered[to * GROUP_BITS..(to + 1) * GROUP_BITS].copy_from_slice(group);
         }
-        Gold::new((subframe as u32) << 9 | u32::from(self.layout.pci)).scramble_soft(&mut self.ordered);
+        Gold::new((place.subframe as u32) << 9 | u32::from(self.layout.pci)).scramble_soft(&mut self.ordered);
         let element = CCE_GROUPS * GROUP_BITS;
         let elements = (self.ordered.len() / element).min(COMMON_CCES);
         let mut found: Vec<Vec<u8>> = Vec::new();
@@ -257,7 +298,9 @@ fn decode(decoder: &mut TailBiting, soft: &[f32], length: usize, rnti: u16) -> O
     let mut bits = vec![0u8; coded];
     decoder.decode(&mother, &mut bits);
     let sent = bits[length..].iter().fold(0u64, |word, &bit| word << 1 | u64::from(bit));
-    let right = CRC16.parity(&bits[..length]) == sent ^ u64::from(rnti);
+    if CRC16.parity(&bits[..length]) != sent ^ u64::from(rnti) || !bits[..length].contains(&1) {
+        return None;
+    }
     bits.truncate(length);
-    (right && bits.contains(&1)).then_some(bits)
+    Some(bits)
 }

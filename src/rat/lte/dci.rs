@@ -34,6 +34,13 @@ pub struct Assignment {
     pub version: Option<u8>,
 }
 
+impl Assignment {
+    /// The same without the redundancy version, which then follows from the time; TS 36.321 clause 5.3.1.
+    pub fn at_any_time(&self) -> Assignment {
+        Assignment { version: None, ..self.clone() }
+    }
+}
+
 /// `N_gap,1` and `N_gap,2`; TS 36.211 table 6.2.3.2-1.
 fn gaps(blocks: usize) -> (usize, Option<usize>) {
     match blocks {

@@ -12,6 +12,9 @@ use crate::rat::lte::numerology::Duplex;
 /// Bits of a group of resource elements: QPSK.
 const GROUP_BITS: usize = 2 * GROUP;
 
+/// The lower aggregation level of the common search space; TS 36.213 table 9.1.1-1.
+const LEAST_AGGREGATION: usize = 4;
+
 /// Scrambled bits of the PCFICH in `subframe`; TS 36.212 table 5.3.4-1, TS 36.211 clause 6.7.1.
 pub(super) fn indicator(pci: u16, subframe: usize, format: usize) -> [u8; 4 * GROUP_BITS] {
     // Format 1 is 011011..., format 2 is 101101..., format 3 is 110110...
@@ -158,8 +161,9 @@ impl Messages {
 
     /// Adds `message` for SI-RNTI at candidate `turn` of the common search space, counted round; TS 36.213 clause 9.1.1.
     ///
-    /// `false` where the region is too small for `aggregation` elements.
+    /// In four elements where the region is too small for `aggregation`; `false` where it is too small for those.
     pub(super) fn announce(&mut self, message: &[u8], aggregation: usize, turn: usize) -> bool {
+        let aggregation = if self.used.len() < aggregation { LEAST_AGGREGATION } else { aggregation };
         let candidates = self.used.len().min(COMMON_CCES) / aggregation;
         if candidates == 0 {
             return false;

@@ -325,3 +325,76 @@ fn read(kernel: &[f32; TAPS], real: &[f32], imaginary: &[f32]) -> Complex32 {
     };
     Complex32::new(product(real), product(imaginary))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synth::lte::{Frames, Grant};
+    use crate::units::Timestamp;
+
+    fn stream(rate: f64) -> StreamInfo {
+        StreamInfo { stream: "test".into(), center: Hz(1842.5e6), sample_rate: Hz(rate), start: Timestamp(0) }
+    }
+
+    fn config() -> DownlinkConfig {
+        let cell = Cell { ports: 2, load: 0.7, sib1: vec![0x5a; 18], ..Cell::new(301, 15) };
+        DownlinkConfig {
+            frame_number: 1023,
+            start: Picos(-123_456_789),
+            clock_error: Ppb(35.0),
+            ..DownlinkConfig::new(cell, Hz(1842.6e6), Dbfs(-20.0))
+        }
+    }
+
+    #[test]
+    fn any_block_size_gives_the_same_samples() {
+        let mut downlink = Downlink::new(&stream(4e6), Ppb(1700.0), config()).unwrap();
+        let first = 3_000_000_123;
+        let mut whole = vec![Complex32::default(); 50_000];
+        downlink.add_to(SampleIndex(first), &mut whole);
+        for size in [7, 1023, 4096] {
+            let mut cut = vec![Complex32::default(); whole.len()];
+            let mut at = first;
+            for block in cut.chunks_mut(size) {
+                downlink.add_to(SampleIndex(at), block);
+                at += block.len() as u64;
+            }
+            assert!(cut == whole, "blocks of {size}");
+        }
+    }
+
+    #[test]
+    fn a_cell_with_all_elements_in_use_has_the_level_that_was_asked_for() {
+        let whole = Cell { load: 1.0, ports: 1, ..config().cell };
+        let mut downlink = Downlink::new(&stream(4e6), Ppb(0.0), DownlinkConfig { cell: whole, ..config() }).unwrap();
+        let mut out = vec![Complex32::default(); 400_000];
+        downlink.add_to(SampleIndex(0), &mut out);
+        let power = out.iter().map(|s| f64::from(s.norm_sqr())).sum::<f64>() / out.len() as f64;
+        // The other place of the reference elements, the PHICH and the edges of the synchronisation signals stay empty.
+        assert!((10.0 * power.log10() + 20.0).abs() < 0.3, "{}", 10.0 * power.log10());
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused_by_name() {
+        let refused = |config: DownlinkConfig| Downlink::new(&stream(4e6), Ppb(0.0), config).unwrap_err().to_string();
+        let far = refused(DownlinkConfig { carrier: Hz(1850e6), ..config() });
+        assert!(far.contains("75000") && far.contains("2000000 Hz"), "{far}");
+        let with = |cell: Cell| DownlinkConfig { cell, ..config() };
+        for cell in [
+            Cell { pci: 504, ..config().cell },
+            Cell { blocks: 7, ..config().cell },
+            Cell { ports: 3, ..config().cell },
+            Cell { phich_sixths: 2, ..config().cell },
+            Cell { sib1: vec![1; 278], ..config().cell },
+            Cell { messages: vec![vec![1]], ..config().cell },
+            Cell { frames: Frames::Type2 { assignment: 7, special: 0 }, ..config().cell },
+            Cell { grant: Grant { blocks: 16, ..config().cell.grant }, ..config().cell },
+            // The control region of six resource blocks holds less than eight elements.
+            Cell { blocks: 6, ..config().cell },
+        ] {
+            assert!(!refused(with(cell)).is_empty());
+        }
+        assert!(Downlink::new(&stream(f64::NAN), Ppb(0.0), config()).is_err());
+        assert!(Downlink::new(&stream(4e6), Ppb(f64::NAN), config()).is_err());
+    }
+}

@@ -74,7 +74,7 @@ pub enum Format {
 pub struct Grant {
     /// How it is announced.
     pub format: Format,
-    /// Control channel elements of the announcement, 4 or 8.
+    /// Control channel elements of the announcement, 4 or 8; 4 in a special subframe that has no more. One that has fewer carries none.
     pub aggregation: usize,
     /// Resource blocks of the PDSCH from virtual block 0 on; for [`Format::Compact`] a multiple of 2, of 4 from 50 blocks on.
     pub blocks: usize,
@@ -83,6 +83,8 @@ pub struct Grant {
 /// How often a message is sent in one of its windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeats {
+    /// Subframes that could carry it before the first one.
+    pub skip: usize,
     /// Transmissions.
     pub count: usize,
     /// From one to the next, in subframes that could carry it.
@@ -177,7 +179,7 @@ impl Cell {
                 aggregation: if blocks < 15 { 4 } else { 8 },
                 blocks: 6,
             },
-            repeats: Repeats { count: 4, every: 1 },
+            repeats: Repeats { skip: 0, count: 4, every: 1 },
             load: 0.0,
             seed: 0,
         }

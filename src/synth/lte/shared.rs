@@ -9,12 +9,10 @@ use crate::observation::lte::LteFields;
 use crate::rat::lte::control::SI_RNTI;
 use crate::rat::lte::dci::Assignment;
 use crate::rat::lte::numerology::SUBFRAMES;
-use crate::rat::lte::system_information::{downlink_symbols, is_sib1};
+use crate::rat::lte::system_information::{LEAST_SYMBOLS, downlink_symbols, is_sib1};
 
 /// Redundancy versions in the order of transmission; TS 36.321 clause 5.3.1: ceil(3/2 k) modulo 4.
 const VERSIONS: [u8; 4] = [0, 2, 3, 1];
-/// Least symbols of a special subframe's downlink part that the PDSCH is sent in: configurations 0 and 5 have three.
-const LEAST_SYMBOLS: usize = 4;
 
 /// A block of system information to be sent.
 #[derive(Clone, Debug)]
@@ -111,7 +109,8 @@ impl Plan {
             }
             // The how-manieth subframe of the window that could carry it.
             let turn = (now - into..now).filter(|&at| self.carries(at)).count();
-            let sent = turn % self.repeats.every == 0 && turn / self.repeats.every < self.repeats.count;
+            let after = turn.checked_sub(self.repeats.skip)?;
+            let sent = after.is_multiple_of(self.repeats.every) && after / self.repeats.every < self.repeats.count;
             sent.then_some((block, VERSIONS[into % VERSIONS.len()]))
         })
     }
