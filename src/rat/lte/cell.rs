@@ -2,15 +2,15 @@
 
 use super::acquire::Acquired;
 use super::channel::Channel;
-use super::control::{Control, Layout, PHICH_FACTORS, SI_RNTI};
-use super::dci;
+use super::control::{Control, Layout, PHICH_FACTORS, Place, SI_RNTI};
+use super::dci::{self, Assignment};
 use super::grid::{Cutter, Grid, Pace, Stretch};
 use super::measure::Measurements;
 use super::numerology::{BLOCK, CENTRE, CyclicPrefix, Duplex, MAX_SYMBOLS, SUBFRAMES};
 use super::pbch::{Broadcast, MOTHER_BITS, Mother, PERIOD, first_frame, stable};
 use super::reference::Reference;
 use super::shared;
-use super::system_information::SystemInformation;
+use super::system_information::{SystemInformation, is_sib1};
 use crate::l3::lte::parse_mib;
 use crate::observation::{BroadcastBlock, Octets};
 use crate::rat::MAX_BROADCAST;
@@ -41,6 +41,8 @@ struct Wide {
     lengths: [usize; 2],
     /// The PHICH's m_i that messages were found with last.
     factor: usize,
+    /// Where SIB1 stood last, and whether it was read there.
+    usual: Option<(Assignment, bool)>,
     soft: Vec<f32>,
 }
 
@@ -111,6 +113,7 @@ impl Cell {
             control: Control::new(layout),
             lengths: [dci::length_1a(duplex, blocks), dci::length_1c(blocks)],
             factor: PHICH_FACTORS[0],
+            usual: None,
             soft: Vec::new(),
         });
         let first =
@@ -236,7 +239,7 @@ impl Cell {
         let downlink = match self.duplex {
             Duplex::Fdd => true,
             // Always downlink; the others only if SIB1 says so; TS 36.211 table 4.2-2.
-            Duplex::Tdd => subframe == 0 || subframe == 5 || self.information.is_downlink(subframe),
+            Duplex::Tdd => subframe == 0 || subframe == 5 || self.information.carries((self.duplex, self.cp), subframe),
         };
         let number = self.frame_number(frame);
         self.wide.is_some() && downlink && (is_sib1(number, subframe) || self.information.expects(number, subframe))
@@ -245,47 +248,56 @@ impl Cell {
     fn system_information(&mut self, cutter: &mut Cutter, stretch: &Stretch<'_>, frame: i64, subframe: usize) {
         let Some(mut wide) = self.wide.take() else { return };
         let number = self.frame_number(frame);
+        let whole = self.information.downlink_symbols((self.duplex, self.cp), subframe);
         let strong = self.measurements.snr() > f64::from(STRONG);
-        let mut symbols = if strong { CONTROL_SYMBOLS } else { self.cp.symbols() };
+        let mut symbols = if strong { CONTROL_SYMBOLS.min(whole) } else { whole };
         let mut ready = self.look(cutter, stretch, (frame, subframe), symbols);
-        let factors: Vec<usize> = match self.duplex {
-            Duplex::Fdd => vec![1],
-            Duplex::Tdd => {
-                std::iter::once(wide.factor).chain(PHICH_FACTORS.into_iter().filter(|&m| m != wide.factor)).collect()
-            }
-        };
+        let factors = self.information.phich_factors(self.duplex, subframe, wide.factor);
         let mut found = false;
         if ready {
-            let format = wide.control.formats(&self.grid, &self.channel, subframe)[0];
-            for factor in factors {
-                let view = (&self.grid, &self.channel);
-                let messages = wide.control.messages(view, subframe, (format, factor), SI_RNTI, &wide.lengths);
-                for message in messages {
-                    let blocks = wide.layout.blocks;
-                    let assignment = if message.len() == wide.lengths[0] {
-                        dci::format_1a(&message, blocks)
-                    } else {
-                        dci::format_1c(&message, blocks)
-                    };
-                    let Some(assignment) = assignment else { continue };
-                    found = true;
-                    wide.factor = factor;
-                    if symbols < self.cp.symbols() {
-                        symbols = self.cp.symbols();
-                        ready = self.look(cutter, stretch, (frame, subframe), symbols);
-                    }
-                    if !ready {
-                        break;
-                    }
-                    let first = wide.layout.symbols(format);
+            let place = Place { subframe, special: whole < self.cp.symbols() };
+            let view = (&self.grid, &self.channel);
+            // The indicator of a weak cell may be wrong: then the others are tried.
+            let formats = wide.control.formats(view, subframe);
+            let formats = if strong { &formats[..1] } else { &formats[..] };
+            let message = wide.control.search(view, place, (formats, &factors), SI_RNTI, &wide.lengths);
+            let sib1 = is_sib1(number, subframe);
+            let blocks = wide.layout.blocks;
+            let mut granted = Vec::new();
+            let mut format = formats[0];
+            if let Some(message) = message {
+                (format, wide.factor) = (message.format, message.factor);
+                let read = |bits: &Vec<u8>| match bits.len() == wide.lengths[0] {
+                    true => dci::format_1a(bits, blocks),
+                    false => dci::format_1c(bits, blocks),
+                };
+                granted = message.bits.iter().filter_map(read).collect();
+            }
+            found = !granted.is_empty();
+            // SIB1 stands where it stood before, whether its announcement was understood or not.
+            let proved = wide.usual.as_ref().is_some_and(|(_, read)| *read);
+            match (sib1, granted.first()) {
+                (true, Some(grant)) if !proved => wide.usual = Some((grant.at_any_time(), false)),
+                (true, None) => granted.extend(wide.usual.iter().map(|(grant, _)| grant.clone())),
+                _ => {}
+            }
+            if !granted.is_empty() && symbols < whole {
+                symbols = whole;
+                ready = self.look(cutter, stretch, (frame, subframe), symbols);
+            }
+            if ready {
+                for assignment in granted {
+                    let data = wide.layout.symbols(format, place.special)..whole;
                     let view = (&self.grid, &self.channel);
-                    let place = (self.duplex, subframe);
-                    shared::receive(&wide.layout, place, first, &assignment, view, &mut wide.soft);
+                    let at = (self.duplex, subframe);
+                    shared::receive(&wide.layout, at, data, &assignment, view, &mut wide.soft);
                     let group = if self.ports == 1 { 2 } else { 4 };
-                    let sib1 = is_sib1(number, subframe);
                     let end = self.pace.subframe(frame, subframe + 1);
                     match self.information.take(&assignment, &wide.soft, group, (number, subframe), sib1) {
                         Some(octets) => {
+                            if sib1 {
+                                wide.usual = Some((assignment.at_any_time(), true));
+                            }
                             self.heard.1 = self.heard.1.max(end);
                             self.count(if sib1 { "sib1" } else { "si" });
                             self.add(if sib1 { "SIB1" } else { "SI" }, &octets);
@@ -295,9 +307,6 @@ impl Cell {
                         }
                         None => self.count(if sib1 { "sib1_failed" } else { "si_failed" }),
                     }
-                }
-                if found {
-                    break;
                 }
             }
         }
@@ -330,9 +339,4 @@ impl Cell {
             self.changed = true;
         }
     }
-}
-
-/// SIB1 stands in subframe 5 of even frames; TS 36.331 clause 5.2.1.2.
-fn is_sib1(number: u16, subframe: usize) -> bool {
-    subframe == 5 && number.is_multiple_of(2)
 }

@@ -11,19 +11,30 @@ use crate::coding::crc::CRC16;
 use crate::coding::gold::Gold;
 use crate::coding::rate_match::RateMatch;
 use crate::coding::tail_biting::TailBiting;
+use std::collections::BTreeMap;
 
 /// Resource elements of a group.
-const GROUP: usize = 4;
+pub const GROUP: usize = 4;
 /// Soft bits of a group: QPSK.
 const GROUP_BITS: usize = 2 * GROUP;
 /// Groups of a control channel element; TS 36.211 clause 6.8.1.
-const CCE_GROUPS: usize = 9;
+pub const CCE_GROUPS: usize = 9;
 /// Control channel elements of the common search space; TS 36.213 table 9.1.1-1.
-const COMMON_CCES: usize = 16;
+pub const COMMON_CCES: usize = 16;
 /// Aggregation levels of the common search space; TS 36.213 table 9.1.1-1.
 const LEVELS: [usize; 2] = [8, 4];
 /// Values that m_i takes; TS 36.211 table 6.9-1. Type 1 frames have 1.
 pub const PHICH_FACTORS: [usize; 3] = [1, 0, 2];
+/// m_i by subframeAssignment and subframe, 0 also where nothing is sent to the terminals; TS 36.211 table 6.9-1.
+const PHICH_SHARES: [[u8; 10]; 7] = [
+    [2, 1, 0, 0, 0, 2, 1, 0, 0, 0],
+    [0, 1, 0, 0, 1, 0, 1, 0, 0, 1],
+    [0, 0, 0, 1, 0, 0, 0, 0, 1, 0],
+    [1, 0, 0, 0, 0, 0, 0, 0, 1, 1],
+    [0, 0, 0, 0, 0, 0, 0, 0, 1, 1],
+    [0, 0, 0, 0, 0, 0, 0, 0, 1, 0],
+    [1, 1, 0, 0, 0, 1, 1, 0, 0, 1],
+];
 /// SI-RNTI; TS 36.321 table 7.1-1.
 pub const SI_RNTI: u16 = 0xffff;
 /// The longest message looked for, bits.
@@ -46,6 +57,11 @@ pub struct Layout {
     pub phich_sixths: usize,
 }
 
+/// m_i of a type 2 frame's subframe; `None` for a configuration that does not exist.
+pub fn phich_factor(assignment: u8, subframe: usize) -> Option<usize> {
+    PHICH_SHARES.get(usize::from(assignment))?.get(subframe).copied().map(usize::from)
+}
+
 impl Layout {
     /// Groups of symbol `symbol`: the first subcarrier of each; TS 36.211 clause 6.2.4.
     fn groups(&self, symbol: usize) -> impl Iterator<Item = usize> + use<> {
@@ -60,7 +76,7 @@ impl Layout {
     }
 
     /// Elements of the group that begins at `first`; reference elements are left out, for two ports where the cell has one.
-    fn elements(&self, symbol: usize, first: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+    pub fn elements(&self, symbol: usize, first: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let layout = *self;
         (first..first + 6)
             .filter(move |&k| !is_reference(layout.pci, layout.cp, layout.ports.max(2), symbol, k))
@@ -69,19 +85,20 @@ impl Layout {
     }
 
     /// First subcarriers of the four groups of the PCFICH; TS 36.211 clause 6.7.4.
-    fn indicator(&self) -> [usize; 4] {
+    pub fn indicator(&self) -> [usize; 4] {
         let half = BLOCK / 2;
         let first = half * (usize::from(self.pci) % (2 * self.blocks));
         std::array::from_fn(|i| (first + i * self.blocks / 2 * half) % (self.blocks * BLOCK))
     }
 
-    /// Symbols of the control region for an indicated `format`; TS 36.211 table 6.7-1.
-    pub fn symbols(&self, format: usize) -> usize {
-        if self.blocks <= 10 { format + 1 } else { format }
+    /// Symbols of the control region for an indicated `format`; TS 36.211 table 6.7-1. At most two in special subframes.
+    pub fn symbols(&self, format: usize, special: bool) -> usize {
+        let symbols = if self.blocks <= 10 { format + 1 } else { format };
+        if special { symbols.min(2) } else { symbols }
     }
 
     /// Groups that the PHICH takes: (symbol, first subcarrier); TS 36.211 clause 6.9.3.
-    fn phich(&self, factor: usize) -> Vec<(usize, usize)> {
+    fn phich(&self, factor: usize, special: bool) -> Vec<(usize, usize)> {
         let count = (self.phich_sixths * self.blocks).div_ceil(48) * factor;
         let taken = self.indicator();
         let free: Vec<Vec<usize>> = (0..3)
@@ -91,8 +108,13 @@ impl Layout {
         (0..count)
             .flat_map(|unit| (0..3).map(move |part| (unit, part)))
             .map(|(unit, part)| {
-                let symbol = if self.phich_extended { part } else { 0 };
-                let (here, first) = (free[symbol].len(), free[0].len());
+                let symbol = match (self.phich_extended, special) {
+                    (false, _) => 0,
+                    (true, false) => part,
+                    // Two symbols in the special subframes of type 2 frames; table 6.9.3-1.
+                    (true, true) => (unit / 2 + part + 1) % 2,
+                };
+                let (here, first) = (free[symbol].len(), free[usize::from(special)].len());
                 let start = if self.phich_extended { pci * here / first } else { pci };
                 (symbol, free[symbol][(start + unit + part * here / 3) % here])
             })
@@ -100,8 +122,8 @@ impl Layout {
     }
 
     /// Groups of the PDCCH in the order of mapping; TS 36.211 clause 6.8.5.
-    fn pdcch(&self, symbols: usize, factor: usize) -> Vec<(usize, usize)> {
-        let (indicator, phich) = (self.indicator(), self.phich(factor));
+    fn pdcch(&self, symbols: usize, factor: usize, special: bool) -> Vec<(usize, usize)> {
+        let (indicator, phich) = (self.indicator(), self.phich(factor, special));
         let mut groups: Vec<(usize, usize)> = (0..symbols)
             .flat_map(|symbol| self.groups(symbol).map(move |first| (first, symbol)))
             .filter(|&(first, symbol)| !(phich.contains(&(symbol, first)) || symbol == 0 && indicator.contains(&first)))
@@ -111,12 +133,33 @@ impl Layout {
     }
 }
 
-/// Where the PDCCH of one length and PHICH share stands, and how its groups are shuffled.
+/// Where the PDCCH of one length and PHICH share stands, and how its groups are shuffled; TS 36.211 clause 6.8.5.
 #[derive(Clone, Debug)]
-struct Region {
-    elements: Vec<(usize, usize)>,
+pub struct Region {
+    /// Its elements in the order of mapping, four a group.
+    pub elements: Vec<(usize, usize)>,
     /// For each group in the order of mapping, its place before interleaving.
-    order: Vec<usize>,
+    pub order: Vec<usize>,
+}
+
+/// A subframe as the control region sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its number in the frame.
+    pub subframe: usize,
+    /// It is a special subframe of a type 2 frame.
+    pub special: bool,
+}
+
+/// Messages that were found in one subframe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Messages {
+    /// The control format indicator that they were found with.
+    pub format: usize,
+    /// The PHICH's m_i.
+    pub factor: usize,
+    /// Their bits, at least one message.
+    pub bits: Vec<Vec<u8>>,
 }
 
 /// Reads the control region of one cell.
@@ -124,8 +167,8 @@ struct Region {
 pub struct Control {
     layout: Layout,
     indicator: Vec<(usize, usize)>,
-    /// By format (1 to 3) and PHICH factor (0 to 2).
-    regions: Vec<Region>,
+    /// By format (1 to 3), PHICH factor (0 to 2) and kind of subframe, as they are met.
+    regions: BTreeMap<(usize, usize, bool), Region>,
     decoder: TailBiting,
     soft: Vec<f32>,
     ordered: Vec<f32>,
@@ -135,11 +178,10 @@ impl Control {
     /// For one cell.
     pub fn new(layout: Layout) -> Control {
         let indicator = layout.indicator().into_iter().flat_map(|first| layout.elements(0, first)).collect();
-        let regions = (0..9).map(|i| Region::new(&layout, layout.symbols(i / 3 + 1), i % 3)).collect();
         Control {
             layout,
             indicator,
-            regions,
+            regions: BTreeMap::new(),
             decoder: TailBiting::new(MAX_PAYLOAD + 16),
             soft: Vec::new(),
             ordered: Vec::new(),
@@ -147,7 +189,7 @@ impl Control {
     }
 
     /// The control format indicator, 1 to 3, most likely first; TS 36.211 clause 6.7, TS 36.212 table 5.3.4-1.
-    pub fn formats(&mut self, grid: &Grid, channel: &Channel, subframe: usize) -> [usize; 3] {
+    pub fn formats(&mut self, (grid, channel): (&Grid, &Channel), subframe: usize) -> [usize; 3] {
         self.soft.clear();
         soft_bits(grid, channel, self.layout.ports, &self.indicator, &mut self.soft);
         let pci = u32::from(self.layout.pci);
@@ -161,26 +203,47 @@ impl Control {
         formats
     }
 
+    /// Looks for messages with each of `formats` and `factors` (the PHICH's m_i) in turn until there is one.
+    pub fn search(
+        &mut self,
+        view: (&Grid, &Channel),
+        place: Place,
+        (formats, factors): (&[usize], &[usize]),
+        rnti: u16,
+        lengths: &[usize],
+    ) -> Option<Messages> {
+        formats.iter().flat_map(|&format| factors.iter().map(move |&factor| (format, factor))).find_map(
+            |(format, factor)| {
+                let bits = self.messages(view, place, (format, factor), rnti, lengths);
+                (!bits.is_empty()).then_some(Messages { format, factor, bits })
+            },
+        )
+    }
+
     /// Messages for `rnti` in the common search space, one of `lengths` bits each.
     ///
     /// `format`: the control format indicator; `factor`: the PHICH's m_i.
     pub fn messages(
         &mut self,
         (grid, channel): (&Grid, &Channel),
-        subframe: usize,
+        place: Place,
         (format, factor): (usize, usize),
         rnti: u16,
         lengths: &[usize],
     ) -> Vec<Vec<u8>> {
-        let region = &self.regions[(format - 1) * 3 + factor];
+        let layout = &self.layout;
+        let region = self
+            .regions
+            .entry((format, factor, place.special))
+            .or_insert_with(|| Region::new(layout, format, factor, place.special));
         self.soft.clear();
         soft_bits(grid, channel, self.layout.ports, &region.elements, &mut self.soft);
         self.ordered.clear();
         self.ordered.resize(self.soft.len(), 0.0);
-        for (group, place) in self.soft.chunks_exact(GROUP_BITS).zip(&region.order) {
-            self.ordered[place * GROUP_BITS..(place + 1) * GROUP_BITS].copy_from_slice(group);
+        for (group, to) in self.soft.chunks_exact(GROUP_BITS).zip(&region.order) {
+            self.ordered[to * GROUP_BITS..(to + 1) * GROUP_BITS].copy_from_slice(group);
         }
-        Gold::new((subframe as u32) << 9 | u32::from(self.layout.pci)).scramble_soft(&mut self.ordered);
+        Gold::new((place.subframe as u32) << 9 | u32::from(self.layout.pci)).scramble_soft(&mut self.ordered);
         let element = CCE_GROUPS * GROUP_BITS;
         let elements = (self.ordered.len() / element).min(COMMON_CCES);
         let mut found: Vec<Vec<u8>> = Vec::new();
@@ -202,8 +265,9 @@ impl Control {
 }
 
 impl Region {
-    fn new(layout: &Layout, symbols: usize, factor: usize) -> Region {
-        let groups = layout.pdcch(symbols, factor);
+    /// For a control format indicator of `format`; `factor`: the PHICH's m_i; `special`: in the special subframes of type 2 frames.
+    pub fn new(layout: &Layout, format: usize, factor: usize, special: bool) -> Region {
+        let groups = layout.pdcch(layout.symbols(format, special), factor, special);
         let count = groups.len();
         let elements = groups.iter().flat_map(|&(symbol, first)| layout.elements(symbol, first)).collect();
         // The interleaver reads groups out by columns; then they are shifted round by the cell's identity.
@@ -234,7 +298,9 @@ fn decode(decoder: &mut TailBiting, soft: &[f32], length: usize, rnti: u16) -> O
     let mut bits = vec![0u8; coded];
     decoder.decode(&mother, &mut bits);
     let sent = bits[length..].iter().fold(0u64, |word, &bit| word << 1 | u64::from(bit));
-    let right = CRC16.parity(&bits[..length]) == sent ^ u64::from(rnti);
+    if CRC16.parity(&bits[..length]) != sent ^ u64::from(rnti) || !bits[..length].contains(&1) {
+        return None;
+    }
     bits.truncate(length);
-    (right && bits.contains(&1)).then_some(bits)
+    Some(bits)
 }

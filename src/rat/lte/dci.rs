@@ -5,7 +5,7 @@
 use super::numerology::Duplex;
 
 /// Transport block sizes by I_TBS for two and for three resource blocks; TS 36.213 table 7.1.7.2.1-1.
-const SIZES_1A: [[u16; 27]; 2] = [
+pub const SIZES_1A: [[u16; 27]; 2] = [
     [
         32, 56, 72, 104, 120, 144, 176, 224, 256, 296, 328, 376, 440, 488, 552, 600, 632, 696, 776, 840, 904, 1000,
         1064, 1128, 1192, 1256, 1480,
@@ -16,7 +16,7 @@ const SIZES_1A: [[u16; 27]; 2] = [
     ],
 ];
 /// Transport block sizes of format 1C; TS 36.213 table 7.1.7.2.3-1.
-const SIZES_1C: [u16; 32] = [
+pub const SIZES_1C: [u16; 32] = [
     40, 56, 72, 120, 136, 144, 176, 208, 224, 256, 280, 296, 328, 336, 392, 488, 552, 600, 632, 696, 776, 840, 904,
     1000, 1064, 1128, 1224, 1288, 1384, 1480, 1608, 1736,
 ];
@@ -32,6 +32,13 @@ pub struct Assignment {
     pub bits: usize,
     /// Redundancy version where the message tells it (format 1A).
     pub version: Option<u8>,
+}
+
+impl Assignment {
+    /// The same without the redundancy version, which then follows from the time; TS 36.321 clause 5.3.1.
+    pub fn at_any_time(&self) -> Assignment {
+        Assignment { version: None, ..self.clone() }
+    }
 }
 
 /// `N_gap,1` and `N_gap,2`; TS 36.211 table 6.2.3.2-1.
@@ -50,7 +57,7 @@ fn gaps(blocks: usize) -> (usize, Option<usize>) {
 }
 
 /// Virtual blocks that can be spread out, with the first or the second gap; TS 36.211 clause 6.2.3.2.
-fn virtual_blocks(blocks: usize, second: bool) -> usize {
+pub fn virtual_blocks(blocks: usize, second: bool) -> usize {
     match gaps(blocks) {
         (_, Some(gap)) if second => blocks / (2 * gap) * 2 * gap,
         (gap, _) => 2 * gap.min(blocks - gap),
@@ -58,7 +65,7 @@ fn virtual_blocks(blocks: usize, second: bool) -> usize {
 }
 
 /// Bits of a resource indication value over `blocks` blocks: the logarithm of the number of runs.
-fn indication_bits(blocks: usize) -> usize {
+pub fn indication_bits(blocks: usize) -> usize {
     let runs = blocks * (blocks + 1) / 2;
     runs.max(1).next_power_of_two().trailing_zeros() as usize
 }
@@ -70,7 +77,7 @@ pub fn length_1a(duplex: Duplex, blocks: usize) -> usize {
 }
 
 /// Steps in which format 1C gives out virtual blocks; TS 36.213 table 7.1.6.3-1.
-fn step(blocks: usize) -> usize {
+pub fn step(blocks: usize) -> usize {
     if blocks < 50 { 2 } else { 4 }
 }
 

@@ -74,13 +74,13 @@ pub enum BeaconError {
 
 /// Samples between exact computations of position and phase. In between both advance by a constant step, which errs
 /// by less than 2e-12 symbols at the end of the stretch.
-const STRETCH: u64 = 1024;
+pub(in crate::synth) const STRETCH: u64 = 1024;
 
 /// Parts in a clock error of one: clock errors are whole parts in 10^12 from here on.
-const PARTS: i128 = 1_000_000_000_000;
+pub(in crate::synth) const PARTS: i128 = 1_000_000_000_000;
 
 /// Greatest clock error that makes sense for anything that is meant to be received.
-const MAX_CLOCK_ERROR: Ppb = Ppb(1e6);
+pub(in crate::synth) const MAX_CLOCK_ERROR: Ppb = Ppb(1e6);
 
 /// Adds one beacon to blocks of samples.
 #[derive(Clone, Debug)]
@@ -104,16 +104,16 @@ pub struct Beacon {
     sch: Option<(i64, Trajectory)>,
 }
 
-fn parts(error: Ppb) -> i128 {
+pub(in crate::synth) fn parts(error: Ppb) -> i128 {
     (error.0 * 1e3).round() as i128
 }
 
-fn gcd(a: i128, b: i128) -> i128 {
+pub(in crate::synth) fn gcd(a: i128, b: i128) -> i128 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// `numerator / denominator` with FRACTION binary places, rounded down; `denominator` below 2^86.
-fn fixed(numerator: i128, denominator: i128) -> i128 {
+pub(in crate::synth) fn fixed(numerator: i128, denominator: i128) -> i128 {
     let (whole, rest) = (numerator.div_euclid(denominator), numerator.rem_euclid(denominator));
     let upper = rest << 40;
     let (upper, rest) = (upper / denominator, upper % denominator);
@@ -244,7 +244,7 @@ impl Beacon {
 }
 
 /// The point of the unit circle after so many turns.
-fn unit(turns: f64) -> Complex32 {
+pub(in crate::synth) fn unit(turns: f64) -> Complex32 {
     let (sin, cos) = (turns * std::f64::consts::TAU).sin_cos();
     Complex32::new(cos as f32, sin as f32)
 }

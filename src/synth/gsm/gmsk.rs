@@ -23,7 +23,7 @@ use std::sync::LazyLock;
 pub const SYMBOL_RATE: (u32, u32) = (1_625_000, 6);
 
 /// Binary places of a position in symbols.
-pub(super) const FRACTION: u32 = 48;
+pub(in crate::synth) const FRACTION: u32 = 48;
 
 /// Length of a slot, 156.25 symbols (TS 45.010 clause 5.2), with [`FRACTION`] binary places.
 pub(super) const SLOT: u64 = 625 << (FRACTION - 2);
