@@ -3,7 +3,7 @@
 //! Values are made up; what happens is what the catalogue of rules names as innocent: restarts of node and cells, maintenance, new cells
 //! that the register does not have yet, planned changes of areas, one site that moves to another area, far cells in ducts, cells of the
 //! neighbours' neighbours, steps of the node's clock, changes of system information, energy saving, load control, the authority's warnings,
-//! small cells.
+//! small cells, home cells without an entry in any register.
 
 use crate::lte_support::{LteCell, every, gsm_layer, layer, public_lte};
 use crate::support::{Cell, plmn, public, register};
@@ -199,7 +199,30 @@ impl Border {
             }
         }
         border.stations.iter_mut().for_each(|station| station.licensed_from = 0);
+        for (network, closed) in [(0, true), (1, false), (4, false)] {
+            border.build_at_home(network, closed);
+        }
         border
+    }
+
+    /// A cell in a house or a shop that no register ever has: one port, an area of its own, few types of system information; where it is
+    /// closed, the highest priority.
+    fn build_at_home(&mut self, network: usize, closed: bool) {
+        self.build(network, true, false);
+        let station = self.stations.last_mut().unwrap();
+        station.licensed_from = i64::MAX;
+        station.snr_db = 24.0;
+        let Air::Lte(cell) = &mut station.air else { panic!("an LTE cell was built") };
+        cell.tac = 64_000;
+        let f = &mut cell.fields;
+        f.radio.as_mut().unwrap().ports = 1;
+        let sib1 = f.sib1.as_mut().unwrap();
+        (sib1.csg_indication, sib1.p_max_dbm) = (closed, Some(10));
+        sib1.scheduling = vec![every(16, &[3])];
+        (f.sib5, f.sib6, f.sib7, f.sib_types) = (None, None, None, vec![2, 3]);
+        if closed {
+            f.sib3.as_mut().unwrap().priority = 7;
+        }
     }
 
     /// A new station of a network, licensed three to ten days after it comes on air.
