@@ -51,7 +51,7 @@ impl Dice {
 /// What is on air.
 #[derive(Clone, Debug)]
 pub enum Air {
-    Gsm(Cell),
+    Gsm(Box<Cell>),
     Lte(Box<LteCell>),
 }
 
@@ -275,7 +275,7 @@ impl Border {
                 let selection = f.si3_rest.as_mut().unwrap().selection.as_mut().unwrap();
                 selection.cell_reselect_offset = self.dice.roll(8) as u8;
             });
-            Air::Gsm(cell)
+            Air::Gsm(Box::new(cell))
         };
         let licensed_from = self.now + DAY * (3 + self.dice.roll(8) as i64);
         // Heard at the edge of its cell or beside it.
@@ -416,7 +416,7 @@ impl Border {
             let (warned, loaded) = (now < self.warned_until[station.network], now < self.load_until[station.network]);
             heard.push(match &station.air {
                 Air::Gsm(cell) => {
-                    let mut cell = cell.clone().count(reports).stream(&format!("{boot}-{}", cell.arfcn));
+                    let mut cell = (**cell).clone().count(reports).stream(&format!("{boot}-{}", cell.arfcn));
                     cell.fields.rach.as_mut().unwrap().cell_barred = barred;
                     let mut observation = cell.heard(at_s);
                     observation.snr_db.0 = snr_db;
