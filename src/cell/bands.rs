@@ -106,7 +106,7 @@ impl LteBand {
     }
 
     fn channel(&self, center_hz: u64) -> Option<u32> {
-        let steps = center_hz.is_multiple_of(RASTER_HZ).then(|| center_hz / RASTER_HZ)?;
+        let steps = center_hz.is_multiple_of(RASTER_HZ).then_some(center_hz / RASTER_HZ)?;
         let above = steps.checked_sub(u64::from(self.low)).filter(|&n| n < u64::from(self.channels))?;
         Some(self.first + above as u32)
     }

@@ -22,7 +22,8 @@ static RS_07: About = About {
     tier: Tier::B,
     title: "Reselection priority above every layer of the operator",
     description: "LTE: cellReselectionPriority of the cell's own carrier in SIB3 is higher than that of each sibling and than any that the siblings \
-                  give a carrier in SIB5 (tier B). Where no siblings are known, priority 7 is context (C).",
+                  give a carrier in SIB5 (tier B). Where no siblings are known, priority 7 is context (C). Not in a closed subscriber group's cell, which nobody \
+                  else camps on.",
     source: "rule RS-07 of the catalogue; OAI 883724b sends 7; TS 36.304 clause 5.2.4.1",
     innocent: &["a capacity layer, which legitimately has 6 or 7", "a small cell made attractive on purpose"],
     when_licensed: WhenLicensed::Context,
@@ -40,6 +41,10 @@ impl Rule for ReselectionPriority {
         let Some(own) = case.lte.and_then(|fields| fields.sib3).map(|sib3| sib3.priority) else {
             return Judgement::Unknown;
         };
+        // Nobody but its subscribers camps on a closed cell, whatever its priority; SI-15 tells of it.
+        if case.lte.and_then(|fields| fields.sib1.as_ref()).is_some_and(|sib1| sib1.csg_indication) {
+            return Judgement::Quiet;
+        }
         let what = "cellReselectionPriority";
         let Some(siblings) = case.lte_values(|p| p.priority) else {
             let expected = "below 7; the siblings' priorities are not known";

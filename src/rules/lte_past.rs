@@ -86,7 +86,7 @@ impl LtePast {
             self.differs_since = None;
         } else if at - *self.differs_since.get_or_insert(at) >= ANNOUNCED_WITHIN {
             self.unannounced = Some((at, changed));
-            *content = Box::default();
+            **content = Content::default();
             content.complete(fields);
             self.differs_since = None;
         }

@@ -28,8 +28,9 @@ pub fn alarms(rules: &BTreeMap<String, Tier>) -> Vec<String> {
     let unknown = any(&["ID-05", "SI-13"]);
     for (class, complete) in [
         ("SMS_BLASTER", unknown && count(&["ID-11", "RS-04", "SI-01"]) >= 2),
-        ("SMS_BLASTER (lure)", unknown && any(&["RS-11", "RS-12"])),
-        ("IMSI_CATCHER", unknown && count(&CATCHER) >= 3),
+        ("SMS_BLASTER (lure)", any(&["RS-11"]) && any(&["ID-05", "ID-08", "SI-13", "RS-12"])),
+        ("IMSI_CATCHER", unknown && CATCHER.iter().filter(|signs| any(signs)).count() >= 4),
+        ("CLONE", any(&["SI-17"])),
         ("UNLICENSED_CARRIER", any(&["ID-03", "ID-04"])),
     ] {
         if complete {
@@ -39,8 +40,9 @@ pub fn alarms(rules: &BTreeMap<String, Tier>) -> Vec<String> {
     alarms
 }
 
-/// Signs of an LTE catcher that are independent of one another.
-const CATCHER: [&str; 9] = ["ID-07", "ID-08", "RS-07", "RS-08", "RS-09", "RS-10", "RF-13", "SI-05", "SI-06"];
+/// Signs of an LTE catcher, those that go together in one line.
+const CATCHER: [&[&str]; 7] =
+    [&["ID-07"], &["ID-08"], &["RS-07"], &["RS-08", "RS-09"], &["RS-10", "RS-14"], &["RF-13"], &["SI-05", "SI-06"]];
 
 impl Tally {
     fn take(&mut self, now: i64, findings: &[Finding]) {

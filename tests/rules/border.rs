@@ -3,7 +3,7 @@
 //! Values are made up; what happens is what the catalogue of rules names as innocent: restarts of node and cells, maintenance, new cells
 //! that the register does not have yet, planned changes of areas, one site that moves to another area, far cells in ducts, cells of the
 //! neighbours' neighbours, steps of the node's clock, changes of system information, energy saving, load control, the authority's warnings,
-//! small cells.
+//! small cells, home cells without an entry in any register.
 
 use crate::lte_support::{LteCell, every, gsm_layer, layer, public_lte};
 use crate::support::{Cell, plmn, public, register};
@@ -51,7 +51,7 @@ impl Dice {
 /// What is on air.
 #[derive(Clone, Debug)]
 pub enum Air {
-    Gsm(Cell),
+    Gsm(Box<Cell>),
     Lte(Box<LteCell>),
 }
 
@@ -199,7 +199,30 @@ impl Border {
             }
         }
         border.stations.iter_mut().for_each(|station| station.licensed_from = 0);
+        for (network, closed) in [(0, true), (1, false), (4, false)] {
+            border.build_at_home(network, closed);
+        }
         border
+    }
+
+    /// A cell in a house or a shop that no register ever has: one port, an area of its own, few types of system information; where it is
+    /// closed, the highest priority.
+    fn build_at_home(&mut self, network: usize, closed: bool) {
+        self.build(network, true, false);
+        let station = self.stations.last_mut().unwrap();
+        station.licensed_from = i64::MAX;
+        station.snr_db = 24.0;
+        let Air::Lte(cell) = &mut station.air else { panic!("an LTE cell was built") };
+        cell.tac = 64_000;
+        let f = &mut cell.fields;
+        f.radio.as_mut().unwrap().ports = 1;
+        let sib1 = f.sib1.as_mut().unwrap();
+        (sib1.csg_indication, sib1.p_max_dbm) = (closed, Some(10));
+        sib1.scheduling = vec![every(16, &[3])];
+        (f.sib5, f.sib6, f.sib7, f.sib_types) = (None, None, None, vec![2, 3]);
+        if closed {
+            f.sib3.as_mut().unwrap().priority = 7;
+        }
     }
 
     /// A new station of a network, licensed three to ten days after it comes on air.
@@ -252,7 +275,7 @@ impl Border {
                 let selection = f.si3_rest.as_mut().unwrap().selection.as_mut().unwrap();
                 selection.cell_reselect_offset = self.dice.roll(8) as u8;
             });
-            Air::Gsm(cell)
+            Air::Gsm(Box::new(cell))
         };
         let licensed_from = self.now + DAY * (3 + self.dice.roll(8) as i64);
         // Heard at the edge of its cell or beside it.
@@ -393,7 +416,7 @@ impl Border {
             let (warned, loaded) = (now < self.warned_until[station.network], now < self.load_until[station.network]);
             heard.push(match &station.air {
                 Air::Gsm(cell) => {
-                    let mut cell = cell.clone().count(reports).stream(&format!("{boot}-{}", cell.arfcn));
+                    let mut cell = (**cell).clone().count(reports).stream(&format!("{boot}-{}", cell.arfcn));
                     cell.fields.rach.as_mut().unwrap().cell_barred = barred;
                     let mut observation = cell.heard(at_s);
                     observation.snr_db.0 = snr_db;

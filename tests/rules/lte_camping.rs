@@ -52,6 +52,8 @@ fn rs_07_benign_lookalike_a_capacity_layer_is_silent_and_a_lone_cell_is_context(
     let layered = |f: &mut LteFields| f.sib5 = Some(vec![layer(1425, 7)]);
     assert_eq!(among("RS-07", layered, &own().with(priority(7))), []);
     assert_eq!(among("RS-07", priority(7), &own().with(priority(7))), []);
+    let closed = own().with(priority(7)).sib1(|s| s.csg_indication = true);
+    assert_eq!(among("RS-07", plain, &closed), [], "a home cell lures nobody but its own");
     assert_eq!(alone("RS-07", &own().with(priority(7))), [C], "as China Mobile's cells");
     let rows: Vec<String> =
         (1..=5).map(|n| format!("TH-{n},lte,520-03,,700,{},{},licensed,", 0x1_0000 + 256 * n, 100 + n)).collect();

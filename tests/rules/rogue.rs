@@ -109,7 +109,7 @@ fn an_lte_lure_beside_a_blaster_is_found_as_such() {
         let (alarms, rules) = found(&mut engine, DAY, lure().key(), air);
         assert!(alarms.contains(&"RS-11 alone".to_owned()), "{registers:?}: {rules:?}");
         assert!(alarms.contains(&"RS-12 alone".to_owned()), "the blaster's carrier: {registers:?}: {rules:?}");
-        assert_eq!(alarms.contains(&"SMS_BLASTER (lure)".to_owned()), registers != Registers::None, "{rules:?}");
+        assert!(alarms.contains(&"SMS_BLASTER (lure)".to_owned()), "{registers:?}: {rules:?}");
     }
 }
 
