@@ -81,17 +81,15 @@ fn transmitters_without_a_licence_are_placed_and_followed() {
             let heard = heard(&reports, to - Nanos::from_secs(10), to);
             let site_of = |o: &daen::observation::Observation| border.site_of(o.cell);
             let found = suspects_by(&heard, site_of, Some(&phases), &Options::default());
-            if step == 5 { println!("DBG {} heard, {} found, unlic {}", heard.len(), found.len(), heard.iter().filter(|h| site_of(h.observation).is_none()).count()); }
             phases.learn(&heard, site_of);
             for suspect in found {
                 let c = border.cells.iter().position(|c| c.cell == suspect.cell).unwrap();
                 // Readings of ten seconds: where it was in the middle of them.
                 let truth = border.place(&border.cells[c], to - Nanos::from_secs(5));
-                let fix = match locate(&suspect.problem) { Ok(f) => f, Err(e) => {
-                    if none < 20 { println!("{} {e} {:?} {:?}", suspect.cell, suspect.arrivals.len(), suspect.unused.len()); }
+                let Ok(fix) = locate(&suspect.problem) else {
                     none += 1;
                     continue;
-                }};
+                };
                 let off = distance_m(&truth, &fix.best().position.unwrap());
                 let drives = border.cells[c].velocity_m_s != [0.0; 2];
                 let errors = if drives { &mut driving } else { &mut standing };
@@ -107,7 +105,6 @@ fn transmitters_without_a_licence_are_placed_and_followed() {
             }
         }
     }
-    println!("DBG {} {} {} {none}", standing.len(), driving.len(), tracked.len());
     let held = 100.0 * held as f64 / count as f64;
     let [s, d, t] = [&mut standing, &mut driving, &mut tracked].map(|v| quantile(v, 0.5));
     println!(
