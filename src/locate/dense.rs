@@ -2,7 +2,7 @@
 
 /// Pivots below this share of their diagonal are taken to be zero. Rounding leaves some 1e-16 of it for each unknown eliminated;
 /// the least that a real constraint leaves, a clock known to 1 ms beside frames timed to 10 ns, is 1e-10.
-const ZERO: f64 = 1e-12;
+pub(super) const ZERO: f64 = 1e-12;
 
 /// Factors a symmetric positive semi-definite matrix in place as `L L^T` (lower triangle).
 ///

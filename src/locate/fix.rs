@@ -277,7 +277,7 @@ const LOBE: f64 = 6.0;
 /// Replaces each minimum's covariance by the second moment of the posterior round it, and drops those of the lobe of a likelier one;
 /// returns mass and tail of each that is left.
 fn spread(solver: &mut Solver<'_>, minima: &mut Vec<Minimum>) -> Vec<(f64, [f64; 3])> {
-    let reference = minima[0].cost;
+    let reference = solver.marginal(minima[0].x, &mut minima[0].z.clone());
     // Minima of one lobe are one answer: the least of them stands for it, and its region is that of the lobe.
     let mut lobes: Vec<Minimum> = Vec::new();
     for minimum in minima.iter() {

@@ -36,6 +36,7 @@ mod likelihood;
 mod model;
 pub mod phase;
 pub mod phases;
+mod prior;
 pub mod problem;
 pub mod report;
 mod solve;

@@ -5,7 +5,7 @@
 //! has a local minimum, and the closed-form places of nodes three by three; where paths may be late, some three are not.
 
 use super::closed::{self, PseudoRange};
-use super::dense::{backward, factor, forward, forward3, inverse3, substitute};
+use super::dense::{ZERO, backward, factor, forward, forward3, inverse3, substitute};
 use super::model::{Kind, Model, Normal, Place};
 
 /// Solutions whose cost exceeds the best by less are admissible: three standard deviations of one unknown.
@@ -320,10 +320,11 @@ impl<'a> Solver<'a> {
         information
     }
 
-    /// The covariance of the place at the equations at hand.
+    /// The covariance of the place at the equations at hand; `None` where the linear unknowns use up all that they say of it.
     fn covariance(&mut self) -> Option<[[f64; 3]; 3]> {
         let information = self.reduced(0.0);
-        inverse3(information)
+        let used_up = |a: usize| information[a][a] <= ZERO * self.now.xx[a][a];
+        if (0..3).any(used_up) { None } else { inverse3(information) }
     }
 
     /// The covariance of the place that the Gaussian information at this place allows, and each row's leverage.

@@ -16,7 +16,7 @@ const POINTS: usize = 12;
 
 /// What the integral over a minimum's surroundings gives.
 pub(super) struct Spread {
-    /// The posterior's mass, over the likelihood's peak of the best minimum; square metres.
+    /// The posterior's mass, over its density at the best minimum; square metres.
     pub mass: f64,
     /// Its second moment about the minimum: east, east-north, north; square metres.
     pub covariance: [f64; 3],
@@ -26,6 +26,7 @@ pub(super) struct Spread {
 
 impl Solver<'_> {
     /// The moments of the posterior round one of several minima; `None` where the geometry does not determine a place in line of sight.
+    /// `reference`: [`Solver::marginal`] at the best of them.
     pub fn spread(&mut self, of: usize, minima: &[Minimum], reference: f64) -> Option<Spread> {
         let minimum = &minima[of];
         let (c, _) = self.information(minimum.x, &minimum.z)?;
@@ -71,7 +72,7 @@ impl Solver<'_> {
     }
 
     /// Minus twice the logarithm of a place's posterior, the linear unknowns integrated out; `z` is left at their best values.
-    fn marginal(&mut self, x: Place, z: &mut [f64]) -> f64 {
+    pub fn marginal(&mut self, x: Place, z: &mut [f64]) -> f64 {
         let p = self.model.p;
         let mut best = f64::INFINITY;
         for _ in 0..NEWTON {
