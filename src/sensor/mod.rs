@@ -14,6 +14,8 @@ pub mod observe;
 pub mod pipeline;
 pub mod publish;
 pub mod receive;
+pub mod scan;
 pub mod source;
 pub mod spool;
 pub mod spooler;
+pub mod watchdog;
