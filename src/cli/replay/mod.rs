@@ -246,7 +246,7 @@ fn write_out<W: Write>(out: &mut W, write: impl FnOnce(&mut W) -> std::io::Resul
 }
 
 /// A frequency or rate: a number in hertz, or with one of the suffixes k, M, G.
-fn parse_hz(text: &str) -> Result<Hz, String> {
+pub fn parse_hz(text: &str) -> Result<Hz, String> {
     let (number, scale) = match text.char_indices().next_back() {
         Some((at, 'k' | 'K')) => (&text[..at], 1e3),
         Some((at, 'M' | 'm')) => (&text[..at], 1e6),
