@@ -185,6 +185,34 @@ fn sib11(serial_number: u16, number: u8, last: bool, octets: &[u8]) -> Vec<u8> {
     bits.chunks(8).map(|bits| (0..8).fold(0, |octet, i| octet << 1 | bits.get(i).unwrap_or(&0))).collect()
 }
 
+/// A warning in Thai, UCS2 behind its language, in three segments of SIB12: the letters of "th" are 74 and 68, packed 74 34.
+#[test]
+fn a_warning_in_thai_comes_out_with_its_language() {
+    let text = "แจ้งเตือนภัยสึนามิ อพยพทันที";
+    let mut data = vec![0; 84];
+    data[0] = 1;
+    let octets: Vec<u8> = [0x74, 0x34].into_iter().chain(text.encode_utf16().flat_map(u16::to_be_bytes)).collect();
+    data[1..=octets.len()].copy_from_slice(&octets);
+    data[83] = octets.len() as u8;
+    let mut fields = LteFields::default();
+    for (number, part) in data.chunks(30).enumerate() {
+        let segment = WarningSegment {
+            kind: WarningKind::Cmas,
+            message_identifier: 4371,
+            serial_number: 0x4001,
+            last: number == 2,
+            number: number as u8,
+            octets: Octets(part.to_vec()),
+            data_coding_scheme: (number == 0).then_some(0x11),
+        };
+        let message = encode::system_information(&[Sib::Warning(segment)]).unwrap();
+        fold(&mut fields, &mut None, &parse_bcch_dl_sch(&message).unwrap());
+    }
+    let warning = &fields.warnings[0];
+    assert_eq!((warning.text.as_deref(), warning.language.as_deref()), (Some(text), Some("th")));
+    assert_eq!((warning.message_identifier, warning.serial_number), (4371, 0x4001));
+}
+
 #[test]
 fn segments_may_come_in_any_order_and_as_often_as_they_like() {
     // "ABCDEFGH" in one page: eight septets in seven octets.

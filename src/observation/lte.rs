@@ -265,6 +265,9 @@ pub struct Warning {
     /// Number of the last segment, once it was received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_segment: Option<u8>,
+    /// Its language by ISO 639-1, where the scheme or the message names one; told with the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// The text; `None` until each segment was received, or where the coding is not one of text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
