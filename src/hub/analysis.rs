@@ -7,11 +7,13 @@ use super::alert::{AlertConfig, AlertError, Book, Cache, Event};
 use super::fuse::{Fuse, FuseConfig, Licence};
 use super::place::{Atlas, PlaceConfig, Places};
 use super::store::{Store, StoredItem};
-use crate::observation::envelope::MAX_ITEMS;
-use crate::observation::{Observation, Origin};
+use crate::config::link::topic;
+use crate::observation::envelope::{MAX_ITEMS, Task, seal_task};
+use crate::observation::{NodeId, Observation, Origin};
 use crate::rules::Register;
 use crate::rules::register::Standing;
 use crate::units::{Nanos, Timestamp};
+use ed25519_dalek::SigningKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
@@ -63,7 +65,36 @@ pub struct AnalysisConfig {
     pub place: PlaceConfig,
     /// Sites and border.
     pub atlas: Arc<Atlas>,
+    /// Who asks nodes to dwell; `None`: nobody does.
+    pub signer: Option<Arc<Signer>>,
 }
+
+/// The hub's name and key, for what it asks of nodes.
+#[derive(Clone)]
+pub struct Signer {
+    /// The hub.
+    pub hub: NodeId,
+    /// Its key.
+    pub key: SigningKey,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signer").field("hub", &self.hub).finish_non_exhaustive()
+    }
+}
+
+/// The messages that carry tasks to their nodes.
+pub fn task_messages(tasks: &[Task], signer: &Signer) -> Vec<FeedMessage> {
+    let sealed = |task: &Task| {
+        let payload = seal_task(task, &signer.hub, &signer.key).ok()?;
+        Some(FeedMessage { topic: topic::down(&task.node), payload })
+    };
+    tasks.iter().filter_map(sealed).collect()
+}
+
+/// Tasks that wait to be sent at most; what is beyond is asked again later.
+const MAX_TASKS: usize = 1024;
 
 impl std::fmt::Debug for AnalysisConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -77,12 +108,12 @@ impl std::fmt::Debug for AnalysisConfig {
     }
 }
 
-/// A message for a regulator's alert feed.
+/// A message for a regulator's alert feed or, with a task, for a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedMessage {
-    /// `daen/1/feed/<tenant>/alerts`.
+    /// `daen/1/feed/<tenant>/alerts`, or a node's `down`.
     pub topic: String,
-    /// JSON: `{"schema":1,"event":{…}}`.
+    /// JSON: `{"schema":1,"event":{…}}`; or a signed [`Task`].
     pub payload: Vec<u8>,
 }
 
@@ -96,6 +127,8 @@ pub struct Analysis {
     places: Places,
     /// When the latest envelope arrived: where the hub's time line stands.
     now: Option<Timestamp>,
+    /// What nodes are to be asked.
+    tasks: Vec<Task>,
     cache: Cache,
     /// A batch failed: what is in memory may be ahead of the disk.
     stale: bool,
@@ -110,7 +143,17 @@ impl Analysis {
         let (cursor, fuse) = book.load(config.fuse)?;
         let [now, spent] = book.time_line()?;
         let places = Places::restore(book.places()?, &fuse, spent);
-        Ok(Analysis { config, book, cursor, fuse, places, now, cache: Cache::default(), stale: false })
+        Ok(Analysis {
+            config,
+            book,
+            cursor,
+            fuse,
+            places,
+            now,
+            tasks: Vec::new(),
+            cache: Cache::default(),
+            stale: false,
+        })
     }
 
     /// The last row of the store's journal that was taken in.
@@ -121,6 +164,11 @@ impl Analysis {
     /// The emitters and nodes as they are known now.
     pub fn fuse(&self) -> &Fuse {
         &self.fuse
+    }
+
+    /// What nodes are to be asked, since the last call.
+    pub fn take_tasks(&mut self) -> Vec<Task> {
+        std::mem::take(&mut self.tasks)
     }
 
     /// Where the emitters are.
@@ -180,6 +228,8 @@ impl Analysis {
                 nodes: BTreeSet::new(),
                 heard: BTreeMap::new(),
                 listened: None,
+                now: begun.unwrap_or_default(),
+                tasks: Vec::new(),
             };
             let (mut last, mut now) = (start, begun);
             let fresh = items.partition_point(|stored| stored.row <= start);
@@ -196,14 +246,16 @@ impl Analysis {
             if let Some(upto) = settle {
                 work.place_due(upto)?;
             }
-            let Work { changed, nodes, .. } = work;
+            let Work { changed, nodes, tasks, .. } = work;
             batch.keep(fuse, &changed, &nodes, last)?;
             batch.keep_places(places, now)?;
-            Ok((last, now))
+            Ok((last, now, tasks))
         });
         match done {
-            Ok(((last, now), events)) => {
+            Ok(((last, now, tasks), events)) => {
                 (self.cursor, self.now) = (last, now);
+                self.tasks.extend(tasks);
+                self.tasks.truncate(MAX_TASKS);
                 Ok(events)
             }
             Err(error) => {
@@ -281,6 +333,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), AlertError> {
     let mut newest = store.newest();
+    let signer = config.signer.clone();
     let mut analysis = {
         let book = book.clone();
         blocking(move || Analysis::open(book, config)).await?
@@ -304,7 +357,11 @@ pub async fn run(
         analysis = returned;
         let wait = match done {
             Ok((count, events)) => {
-                offer(feed.as_ref(), &events);
+                let mut messages: Vec<FeedMessage> = events.iter().flat_map(feed_messages).collect();
+                if let Some(signer) = &signer {
+                    messages.extend(task_messages(&analysis.take_tasks(), signer));
+                }
+                offer(feed.as_ref(), messages);
                 match analysis.next_due() {
                     _ if count > 0 => Wait::No,
                     Some(due) => Wait::Due(due),
@@ -348,12 +405,11 @@ enum Wait {
     Retry,
 }
 
-fn offer(feed: Option<&mpsc::Sender<FeedMessage>>, events: &[Event]) {
+fn offer(feed: Option<&mpsc::Sender<FeedMessage>>, messages: Vec<FeedMessage>) {
     let Some(feed) = feed else { return };
-    let dropped =
-        events.iter().flat_map(feed_messages).filter(|message| feed.try_send(message.clone()).is_err()).count();
+    let dropped = messages.into_iter().filter_map(|message| feed.try_send(message).err()).count();
     if dropped > 0 {
-        tracing::warn!(dropped, "alert feed: the publisher does not keep up");
+        tracing::warn!(dropped, "alert feed and tasks: the publisher does not keep up");
     }
 }
 

@@ -12,6 +12,7 @@ pub mod place;
 
 pub mod feeds;
 mod geo;
+pub mod task;
 pub mod web;
 
 use crate::config::hub::Config;
@@ -130,7 +131,9 @@ pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> Result<(), 
     let ingesting = ingest::run(store.clone(), options, messages, ingest_status, halted.clone(), wall_clock);
     parts.spawn(async move { Ok(ingesting.await?) });
     let place = PlaceConfig { ground_m: config.ground_m, ..PlaceConfig::default() };
-    let settings = AnalysisConfig { licence, place, atlas: atlas.clone(), ..AnalysisConfig::default() };
+    let signer = Arc::new(analysis::Signer { hub: config.hub.clone(), key: config.signing_key.clone() });
+    let settings =
+        AnalysisConfig { licence, place, atlas: atlas.clone(), signer: Some(signer), ..AnalysisConfig::default() };
     let thinking = analysis::run(store.clone(), book.clone(), settings, Some(feed), until_halt());
     parts.spawn(async move { Ok(thinking.await?) });
     let settings = WebConfig { hosts: config.web.hosts.clone(), atlas, ..WebConfig::default() };

@@ -2,7 +2,7 @@
 
 use super::publish::Status;
 use super::spool::Stats;
-use crate::observation::{Clock, Health, Position};
+use crate::observation::{Clock, Dwell, Health, Position};
 use crate::units::Timestamp;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -49,6 +49,8 @@ pub struct Figures {
     pub lost_items: u64,
     /// The connection.
     pub link: Status,
+    /// Carriers that are dwelt on.
+    pub dwells: Vec<Dwell>,
     /// The source.
     pub source: SourceState,
 }
@@ -92,6 +94,9 @@ impl Sampler {
             cells: figures.cells,
             last_decode_ns: figures.last_decode,
             warnings: warnings(figures, disk_free),
+            dwells: figures.dwells.clone(),
+            tasks_taken: figures.link.tasks_taken,
+            refused: figures.link.refused_by_reason.clone(),
         }
     }
 }

@@ -17,3 +17,4 @@ pub mod receive;
 pub mod source;
 pub mod spool;
 pub mod spooler;
+pub mod task;

@@ -5,12 +5,13 @@ use super::health::{Figures, Sampler, SourceState};
 use super::publish::{self, Status};
 use super::receive::{self, Station};
 use super::spool::{self, Class, Spool, SpoolError, new_boot};
+use super::task::Dwells;
 use super::{source, spooler};
 use crate::cell::{CellKey, Rat};
 use crate::config::sensor::{Config, Source};
 use crate::config::{stopped, wall_clock};
 use crate::observation::{
-    BroadcastBlock, CarrierError, Clock, ClockSource, Item, Level, Observation, Octets, ReceiverState,
+    BroadcastBlock, CarrierError, Clock, ClockSource, Dwell, Item, Level, Observation, Octets, ReceiverState,
 };
 use crate::radio::ring::{WhenFull, ring};
 use crate::radio::source::SourceError;
@@ -141,6 +142,7 @@ fn keep(engine: &Engine, path: &Path) {
 #[derive(Default)]
 struct Shared {
     received: receive::Counters,
+    dwells: Arc<Dwells>,
     spooled: spooler::Counters,
     source: Mutex<SourceState>,
     /// Receiver and generators end.
@@ -230,6 +232,7 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
         link: config.link.clone(),
         window: config.spool.window,
         resend: config.spool.resend,
+        dwells: shared.dwells.clone(),
     };
     let mut publishing = tokio::spawn(publish::run(spool.clone(), options, news, status, publish_stopped, wall_clock));
 
@@ -302,7 +305,7 @@ fn receiving(
         };
         let mut station = Station {
             engine,
-            cadence: Cadence::new(interval),
+            cadence: Cadence::new(interval).dwelling(shared.dwells.clone()),
             clock,
             position,
             items,
@@ -384,24 +387,25 @@ impl Watching {
             spool_limit: self.limit,
             lost_items: self.shared.spooled.lost.load(Ordering::Relaxed),
             link: self.link.borrow().clone(),
+            dwells: self.shared.dwells.at(wall_clock()),
             source: self.shared.source(),
         }
     }
 
     /// A report at the start, every interval, and soon after anything worth a warning has come or gone.
     fn run(mut self, items: &SyncSender<(Class, Item)>, stopped: &std::sync::mpsc::Receiver<()>) {
-        let mut told: Option<Vec<String>> = None;
+        let mut told: Option<(Vec<String>, Vec<Dwell>)> = None;
         let mut at = Instant::now();
         loop {
             let figures = self.figures();
-            let words = super::health::warnings(&figures, None);
-            let changed = told.as_ref().is_none_or(|told| *told != words);
+            let state = (super::health::warnings(&figures, None), figures.dwells.clone());
+            let changed = told.as_ref().is_none_or(|told| *told != state);
             if at.elapsed() >= self.interval || told.is_none() || (changed && at.elapsed() >= SETTLE) {
                 let health = self.sampler.sample(wall_clock(), &figures);
                 if items.send((Class::Health, Item::Health(health))).is_err() {
                     return;
                 }
-                told = Some(words);
+                told = Some(state);
                 at = Instant::now();
             }
             match stopped.recv_timeout(LOOK) {

@@ -11,13 +11,15 @@
 
 mod book;
 mod classify;
+mod compare;
 mod lifecycle;
 mod rows;
 mod territory;
 pub mod words;
 
 pub use book::{Act, AlertError, Batch, Book, Cache, Filter, Resume};
-pub use classify::{Assessment, HubEvidence, assess};
+pub use classify::{Assessment, assess};
+pub use compare::{HubEvidence, title};
 pub use lifecycle::{AlertConfig, Seen, Step, forgotten, heard_again, merged, quiet, step};
 pub use territory::{Regulator, regulators};
 
@@ -258,7 +260,7 @@ impl Alert {
             rule: found.rule.to_owned(),
             version: found.version,
             tier: Tier::A,
-            values: vec![found.evidence.clone()],
+            values: found.values.clone(),
             innocent: found.innocent.iter().map(|text| (*text).to_owned()).collect(),
             nodes: Vec::new(),
             count: 1,

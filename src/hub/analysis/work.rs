@@ -1,10 +1,12 @@
 //! One batch of the analysis at work: items into emitters, emitters into places, both into alerts.
 
 use super::AnalysisConfig;
-use crate::hub::alert::{self, AlertError, Batch};
+use crate::hub::alert::{self, AlertError, Batch, EventKind};
 use crate::hub::fuse::{Change, Emitter, EmitterId, Fuse, Heard, Licence};
-use crate::hub::place::{Ground, Places};
+use crate::hub::place::{Ground, Kept, Places};
 use crate::hub::store::StoredItem;
+use crate::hub::task;
+use crate::observation::envelope::Task;
 use crate::observation::{ClockSource, Finding, Item, NodeId, Observation, Origin};
 use crate::units::{Nanos, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +29,10 @@ pub(super) struct Work<'a, 'b> {
     pub(super) heard: BTreeMap<EmitterId, Timestamp>,
     /// Until when its node listened.
     pub(super) listened: Option<Timestamp>,
+    /// Where the hub's time line stands.
+    pub(super) now: Timestamp,
+    /// What nodes are to be asked after the commit.
+    pub(super) tasks: Vec<Task>,
 }
 
 impl Work<'_, '_> {
@@ -65,8 +71,12 @@ impl Work<'_, '_> {
 
     /// Places the emitters that were due before `now`, and lets the life cycle look at them with what that says.
     pub(super) fn place_due(&mut self, now: Timestamp) -> Result<(), AlertError> {
+        self.now = now;
         let ground = Ground { atlas: &self.config.atlas, config: &self.config.place };
-        let in_full = |emitter: &Emitter| !emitter.findings.is_empty() || !emitter.distinct.is_empty();
+        let in_full = |emitter: &Emitter, before: Option<&Kept>| {
+            let compared = before.is_some_and(|kept| kept.off.is_some() || kept.paths.is_some());
+            compared || !emitter.findings.is_empty() || !emitter.distinct.is_empty()
+        };
         for (at, id) in self.places.run_due(self.fuse, &ground, now, in_full) {
             self.changed.insert(id);
             self.judge(id, at, false)?;
@@ -132,13 +142,14 @@ impl Work<'_, '_> {
         let Some(emitter) = self.fuse.emitter(id) else { return Ok(()) };
         let twins = self.fuse.twins(id);
         let alert = self.batch.alert_of(id)?;
-        if alert.is_none() && emitter.findings.is_empty() && twins.is_empty() {
+        let compared = self.places.of(id).is_some_and(|kept| kept.off.is_some() || kept.paths.is_some());
+        if alert.is_none() && emitter.findings.is_empty() && twins.is_empty() && !compared {
             return Ok(());
         }
         if !heard && alert.as_ref().is_some_and(|alert| !alert.is_active()) {
             return Ok(());
         }
-        let assessment = alert::assess(emitter, &twins);
+        let assessment = alert::assess(emitter, &twins, self.places);
         let seen = alert::Seen {
             emitter,
             assessment: assessment.as_ref(),
@@ -147,6 +158,24 @@ impl Work<'_, '_> {
         if let Some(step) = alert::step(alert.as_ref(), &seen, at, &self.config.alert) {
             self.batch.apply(step, at)?;
         }
+        self.ask(id)
+    }
+
+    /// Asks nodes in range to dwell on an emitter that has an alert and no good place.
+    fn ask(&mut self, id: EmitterId) -> Result<(), AlertError> {
+        if self.config.signer.is_none() {
+            return Ok(());
+        }
+        let (Some(emitter), Some(alert)) = (self.fuse.emitter(id), self.batch.alert_of(id)?) else { return Ok(()) };
+        let placed = self.places.of(id).map(|kept| &kept.placed);
+        let Some(request) = task::request(self.fuse, emitter, &alert, placed, self.now) else { return Ok(()) };
+        let detail = request.describe();
+        self.tasks.extend(request.tasks);
+        self.fuse.set_asked(id, self.now);
+        self.changed.insert(id);
+        let mut alert = alert;
+        alert.event_ns = self.now;
+        self.batch.apply(alert::Step { alert, kind: Some(EventKind::Updated), detail }, self.now)?;
         Ok(())
     }
 

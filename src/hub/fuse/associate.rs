@@ -357,6 +357,7 @@ fn record(emitter: &mut Emitter, heard: &Heard<'_>, relative: Option<RelativeCar
         carrier: observation.carrier,
         relative,
         timing: observation.timing,
+        content: observation.content_sha256.clone(),
         lines: Vec::new(),
     });
     sighting.count += 1;
@@ -375,6 +376,9 @@ fn record(emitter: &mut Emitter, heard: &Heard<'_>, relative: Option<RelativeCar
         sighting.carrier = observation.carrier;
         sighting.relative = relative;
         sighting.timing = observation.timing.or(sighting.timing);
+        if observation.content_sha256.is_some() {
+            sighting.content.clone_from(&observation.content_sha256);
+        }
     }
     let mut of_finding = line;
     if let Some(timing) = observation.timing {

@@ -16,12 +16,15 @@
 //! have the height of the nodes' mean unless the configuration gives the ground.
 
 pub mod atlas;
+mod delays;
 mod inputs;
 mod record;
 
 pub use atlas::{Atlas, Site};
+pub use delays::{Late, Paths, REPEATER_NS};
 pub use record::{Basis, Country, Input, Line, NearSite, Placed, Region, Solution, Unused};
 
+use crate::cell::CellKey;
 use crate::hub::fuse::{Emitter, EmitterId, Fuse, Licence};
 use crate::locate::gather::Options;
 use crate::locate::locate;
@@ -72,8 +75,9 @@ const LEAST_BUDGET: usize = 16;
 const MAX_SAVED_S: f64 = 2.0;
 /// A fix as uncertain as this says nothing about a licensed cell's site.
 const USEFUL_M: f64 = 2_000.0;
-/// A site outside the ellipse of this probability is not where the transmitter is.
-const OFF_SITE: f64 = 0.999;
+/// A licensed emitter is away from its site beyond this, and beyond so many CEP50; reference of rule RF-11.
+const OFF_SITE_M: f64 = 500.0;
+const OFF_SITE_CEP: f64 = 3.0;
 
 /// What is kept of an emitter's place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,9 +89,29 @@ pub struct Kept {
     pub detail_ns: Option<Timestamp>,
     /// The answer.
     pub placed: Placed,
+    /// What it was, and what the register said of it, when it was placed.
+    #[serde(default)]
+    pub cell: Option<CellKey>,
+    /// The same of the licence.
+    #[serde(default)]
+    pub licence: Licence,
     /// The emitter is licensed, and this fix excludes its registered site.
     #[serde(default)]
-    pub off_site: bool,
+    pub off: Option<OffSite>,
+    /// The emitter is licensed, and some nodes hear it late.
+    #[serde(default)]
+    pub paths: Option<Paths>,
+}
+
+/// A licensed emitter away from its registered site.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OffSite {
+    /// From the nearest admissible place, metres.
+    pub distance_m: f64,
+    /// How far it may be: the larger of 500 m and three times CEP50.
+    pub limit_m: f64,
+    /// Fixes in a row that say so.
+    pub in_a_row: u32,
 }
 
 /// What was done.
@@ -117,13 +141,19 @@ impl Places {
     pub fn restore(kept: Vec<(EmitterId, Kept)>, fuse: &Fuse, spent_to: Option<Timestamp>) -> Places {
         let due = fuse.emitters().filter_map(|emitter| Some((emitter.id, emitter.due?))).collect();
         let kept: BTreeMap<EmitterId, Kept> = kept.into_iter().filter(|(id, _)| fuse.emitter(*id).is_some()).collect();
-        let off_site = kept.iter().filter(|(_, kept)| kept.off_site).map(|(id, _)| *id).collect();
+        let off_site = kept.iter().filter(|(_, kept)| kept.is_doubtful()).map(|(id, _)| *id).collect();
         Places { kept, due, off_site, spent_to, ..Places::default() }
     }
 
     /// What is kept of an emitter.
     pub fn of(&self, id: EmitterId) -> Option<&Kept> {
         self.kept.get(&id)
+    }
+
+    /// Licensed emitters that some nodes hear by way of a repeater.
+    pub fn repeated(&self) -> impl Iterator<Item = (EmitterId, &Kept)> {
+        let repeated = |kept: &Kept| kept.paths.as_ref().is_some_and(Paths::repeated);
+        self.kept.iter().filter(move |(_, kept)| repeated(kept)).map(|(id, kept)| (*id, kept))
     }
 
     /// What was done since the start.
@@ -176,7 +206,7 @@ impl Places {
         fuse: &mut Fuse,
         ground: &Ground<'_>,
         now: Timestamp,
-        in_full: impl Fn(&Emitter) -> bool,
+        in_full: impl Fn(&Emitter, Option<&Kept>) -> bool,
     ) -> Vec<(Timestamp, EmitterId)> {
         let before_now = self.due.iter().filter(|(_, at)| **at < now);
         let mut due: Vec<(Timestamp, EmitterId)> = before_now.map(|(id, at)| (*at, *id)).collect();
@@ -194,11 +224,11 @@ impl Places {
         let mut references = References::new(fuse, ground.atlas, &self.off_site);
         for &(at, id) in &due {
             let Some(emitter) = fuse.emitter(id) else { continue };
-            let before = self.kept.get(&id).filter(|_| in_full(emitter));
-            let kept = place(emitter, &references, ground, at, in_full(emitter).then_some(before));
+            let before = self.kept.get(&id);
+            let kept = place(emitter, &references, ground, at, before, in_full(emitter, before));
             self.counters.solved += 1;
             self.counters.fixes += u64::from(kept.placed.best().is_some());
-            let known = if kept.off_site { !self.off_site.insert(id) } else { !self.off_site.remove(&id) };
+            let known = if kept.is_doubtful() { !self.off_site.insert(id) } else { !self.off_site.remove(&id) };
             if !known {
                 references = References::new(fuse, ground.atlas, &self.off_site);
             }
@@ -232,53 +262,88 @@ pub struct Ground<'a> {
 /// Countries and sites of a fix are worked out again after this long, or when the fix says something else.
 const DETAIL_AGE: Nanos = Nanos::from_secs(10);
 
-/// Places one emitter. `in_full`: countries and sites are wanted, and what is kept of them so far.
+impl Kept {
+    fn new(emitter: &Emitter, solved_ns: Timestamp, placed: Placed) -> Kept {
+        let licence = emitter.licence.clone();
+        Kept { solved_ns, detail_ns: None, placed, cell: Some(emitter.key), licence, off: None, paths: None }
+    }
+
+    /// A licensed cell that must not serve as a clock.
+    fn is_doubtful(&self) -> bool {
+        self.off.is_some() || self.paths.is_some()
+    }
+}
+
+/// Places one emitter. `before` is what is kept of it so far, `in_full`: countries and sites are wanted as well.
 fn place(
     emitter: &Emitter,
     references: &References<'_>,
     ground: &Ground<'_>,
     at: Timestamp,
-    in_full: Option<Option<&Kept>>,
+    before: Option<&Kept>,
+    in_full: bool,
 ) -> Kept {
     let Ground { atlas, config } = *ground;
-    let kept = |placed, detail_ns, off_site| Kept { solved_ns: at, detail_ns, placed, off_site };
     let (at_ns, nodes) = inputs::newest(emitter, config.window);
     if nodes < 2 {
         let reason = "only one node hears it; frame times need three, bearings two";
-        return kept(Placed::none(at_ns, reason), None, false);
+        return Kept::new(emitter, at, Placed::none(at_ns, reason));
     }
     let Some(inputs) = inputs::inputs(emitter, references, atlas, config) else {
-        return kept(Placed::none(at_ns, "nothing of it is fresh"), None, false);
+        return Kept::new(emitter, at, Placed::none(at_ns, "nothing of it is fresh"));
     };
     let fix = locate(&inputs.suspect.problem);
     let mut placed = Placed::from(FixReport::new(&inputs.suspect, fix.as_ref(), None));
     placed.at_ns = at_ns;
     placed.clocks = inputs.clocks;
-    let Ok(fix) = &fix else { return kept(placed, None, false) };
-    let mut detail_ns = None;
-    if let Some(before) = in_full {
-        let fresh = |kept: &&Kept| kept.detail_ns.is_some_and(|then| at - then < DETAIL_AGE);
-        match before.filter(fresh).filter(|kept| !placed.differs(&kept.placed)) {
-            Some(kept) => {
-                detail_ns = kept.detail_ns;
-                placed.countries.clone_from(&kept.placed.countries);
-                placed.border.clone_from(&kept.placed.border);
-                placed.sites.clone_from(&kept.placed.sites);
+    let mut kept = Kept::new(emitter, at, placed);
+    let site = match &emitter.licence {
+        Licence::Listed { register_id, .. } => atlas.site(register_id).zip(inputs.suspect.problem.plane),
+        _ => None,
+    };
+    if let Some((site, plane)) = site {
+        let ground_m = config.ground_m.unwrap_or(inputs.suspect.problem.emitter.height_m);
+        kept.paths = delays::paths(emitter, &inputs.suspect, plane, &site.position(ground_m));
+        if let (Some(paths), Some(then)) = (&mut kept.paths, before.and_then(|before| before.paths.as_ref())) {
+            paths.in_a_row = then.in_a_row.saturating_add(1);
+        }
+    }
+    let Ok(fix) = &fix else { return kept };
+    if in_full {
+        let fresh = |before: &&Kept| before.detail_ns.is_some_and(|then| at - then < DETAIL_AGE);
+        match before.filter(fresh).filter(|before| !kept.placed.differs(&before.placed)) {
+            Some(before) => {
+                kept.detail_ns = before.detail_ns;
+                kept.placed.countries.clone_from(&before.placed.countries);
+                kept.placed.border.clone_from(&before.placed.border);
+                kept.placed.sites.clone_from(&before.placed.sites);
             }
             None => {
-                detail_ns = Some(at);
-                placed.sites = atlas.near(fix);
-                placed.add_countries(fix, atlas.border());
+                kept.detail_ns = Some(at);
+                kept.placed.sites = atlas.near(fix);
+                kept.placed.add_countries(fix, atlas.border());
             }
         }
     }
-    let site = match &emitter.licence {
-        Licence::Listed { register_id, .. } => atlas.site(register_id).zip(fix.plane()),
-        _ => None,
-    };
-    let useful = fix.solutions.iter().all(|solution| solution.covariance.axes().0 < USEFUL_M);
-    let off_site = site.filter(|_| useful).is_some_and(|(site, plane)| {
-        fix.surprise(plane.enu(&site.position(config.ground_m.unwrap_or(0.0)))) > OFF_SITE
+    if let Some((site, _)) = site.filter(|_| kept.placed.explains_all()) {
+        // One place explains what every node heard: then it is one transmitter, wherever it is, and nothing repeats it.
+        kept.paths = None;
+        kept.off = off_site(&kept.placed, site, before.and_then(|before| before.off));
+    }
+    kept
+}
+
+/// Whether every admissible place is too far from the registered site.
+fn off_site(placed: &Placed, site: &Site, before: Option<OffSite>) -> Option<OffSite> {
+    let timed = matches!(placed.method, Some(Basis::AbsoluteTiming | Basis::RelativeTiming));
+    if !timed || placed.solutions.iter().any(|solution| solution.reach_m() > USEFUL_M) {
+        return None;
+    }
+    let off = placed.solutions.iter().map(|solution| {
+        let limit_m = OFF_SITE_M.max(OFF_SITE_CEP * solution.cep50_m);
+        (solution.metres_to(site.lat_deg, site.lon_deg), limit_m)
     });
-    kept(placed, detail_ns, off_site)
+    let (distance_m, limit_m) = off.min_by(|a, b| (a.0 - a.1).total_cmp(&(b.0 - b.1)))?;
+    let in_a_row = before.map_or(0, |before| before.in_a_row).saturating_add(1);
+    (distance_m > limit_m).then_some(OffSite { distance_m: distance_m.round(), limit_m: limit_m.round(), in_a_row })
 }

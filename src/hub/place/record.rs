@@ -8,6 +8,11 @@ use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
+/// A measurement further off than this many standard deviations does not fit.
+const FITS_SIGMAS: f64 = 4.0;
+/// Measurements that a place must leave over for its fit to mean anything.
+const SPARE: f64 = 0.5;
+
 /// What a place rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -206,6 +211,13 @@ impl Placed {
         self.border = border.filter(|_| self.countries.is_some()).map(line);
     }
 
+    /// The likeliest place fits every frame time as a direct path, with measurements to spare that could have contradicted it.
+    pub fn explains_all(&self) -> bool {
+        let fits = |input: &Input| input.kind != "timing" || (input.normalised.abs() < FITS_SIGMAS && input.late < 0.5);
+        let checked = self.spare.is_some_and(|spare| spare >= SPARE);
+        checked && self.best().is_some_and(|best| best.inputs.iter().all(fits))
+    }
+
     /// The likeliest position.
     pub fn best(&self) -> Option<&Solution> {
         self.solutions.first()
@@ -262,6 +274,11 @@ impl Region {
 }
 
 impl Solution {
+    /// Metres from its middle to a place.
+    pub fn metres_to(&self, lat_deg: f64, lon_deg: f64) -> f64 {
+        metres_between(self.lat_deg, self.lon_deg, lat_deg, lon_deg)
+    }
+
     /// Half the long axis of the 95 % ellipse, metres.
     pub fn reach_m(&self) -> f64 {
         self.ellipses.last().map_or(f64::INFINITY, |region| region.semi_major_m)
