@@ -4,81 +4,29 @@
 
 #[path = "support/items.rs"]
 mod items;
+#[path = "hub_locate/load.rs"]
+mod load;
+#[path = "support/locate_hub.rs"]
+mod locate_hub;
+#[path = "hub_locate/rules.rs"]
+mod rules;
+#[path = "hub_locate/tasks.rs"]
+mod tasks;
 #[allow(dead_code)]
 #[path = "support/webdriver.rs"]
 mod webdriver;
 #[path = "support/world.rs"]
 mod world;
 
-use daen::hub::alert::{Alert, Book, Event, EventKind, Filter, Summary};
-use daen::hub::analysis::{Analysis, AnalysisConfig, licences, whole_envelopes};
+use daen::hub::alert::{Book, EventKind, Filter, Summary};
+use daen::hub::analysis::{Analysis, AnalysisConfig, whole_envelopes};
 use daen::hub::fuse::EmitterId;
 use daen::hub::place::{Basis, PlaceConfig};
 use daen::hub::store::Store;
 use daen::hub::web::{self, WebConfig};
-use daen::observation::{Item, Observation, Tier};
-use daen::units::{Nanos, Timestamp};
-use items::{Journal, finding};
-use std::sync::Arc;
+use daen::units::Nanos;
+use locate_hub::*;
 use world::*;
-
-const T0: Timestamp = Timestamp(1_795_293_907_000_000_000);
-
-struct Hub {
-    folder: tempfile::TempDir,
-    journal: Journal,
-    book: Book,
-    analysis: Analysis,
-}
-
-fn config(towers: &[Tower]) -> AnalysisConfig {
-    let register = register(towers);
-    let atlas = Arc::new(atlas(&register));
-    AnalysisConfig { licence: Some(licences(Arc::new(register))), atlas, ..AnalysisConfig::default() }
-}
-
-impl Hub {
-    fn new(config: AnalysisConfig) -> Hub {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path().join("hub.sqlite")).unwrap();
-        let book = Book::open(&store).unwrap();
-        let analysis = Analysis::open(book.clone(), config).unwrap();
-        Hub { folder, journal: Journal::new(store, T0), book, analysis }
-    }
-
-    fn think(&mut self) -> Vec<Event> {
-        self.analysis.catch_up(&self.journal.store.clone()).unwrap()
-    }
-
-    fn hear(&mut self, pole: &Pole, second: i64, heard: Vec<Observation>) {
-        if !heard.is_empty() {
-            self.journal.send(&pole.name, second, heard.into_iter().map(|o| Item::Observation(Box::new(o))).collect());
-        }
-    }
-
-    fn find(&mut self, pole: &Pole, second: i64, heard: Observation) {
-        self.journal.send(&pole.name, second, vec![Item::Finding(Box::new(finding("ID-05", Tier::A, heard)))]);
-    }
-
-    fn alert(&self) -> Alert {
-        let mut alerts = self.book.alerts(Filter::All, 1000).unwrap();
-        assert_eq!(alerts.len(), 1, "{alerts:#?}");
-        alerts.remove(0)
-    }
-}
-
-/// All poles hear the licensed cells and the fake, on which a rule fires.
-fn story(hub: &mut Hub, poles: &[Pole], towers: &[Tower], fake: &Tower, seconds: impl Iterator<Item = i64>) {
-    let mut world = World::new(T0, 50.0, 5);
-    for second in seconds {
-        for pole in poles {
-            let licensed = towers.iter().map(|tower| world.hear(pole, tower, second as f64 + 0.1)).collect();
-            hub.hear(pole, second, licensed);
-            let heard = world.hear(pole, fake, second as f64 + 0.4);
-            hub.find(pole, second, heard);
-        }
-    }
-}
 
 #[test]
 fn an_alert_of_five_free_running_nodes_says_where_it_is_and_by_what() {

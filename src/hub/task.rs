@@ -28,8 +28,10 @@ const MAX_NODES: usize = 32;
 const SILENT: Nanos = Nanos::from_secs(600);
 /// An emitter that was not heard for so long is not there to be dwelt on.
 const FRESH: Nanos = Nanos::from_secs(60);
-/// A single place known to this (95 %) needs no dwell: a team on the spot sees the house.
-const GOOD_M: f64 = 75.0;
+/// A place known to this (95 %) needs no dwell: a team on the spot sees the house.
+const GOOD_M: f64 = 100.0;
+/// And this sure of it.
+const GOOD_SHARE: f64 = 0.95;
 
 /// A dwell that is asked of several nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +60,7 @@ pub fn request(
     now: Timestamp,
 ) -> Option<Request> {
     let asked_lately = emitter.asked.is_some_and(|at| now - at < AGAIN);
-    let known = placed.is_some_and(|p| p.solutions.len() == 1 && p.best().is_some_and(|best| best.reach_m() <= GOOD_M));
+    let known = placed.and_then(Placed::best).is_some_and(|best| best.reach_m() <= GOOD_M && best.weight >= GOOD_SHARE);
     if !alert.is_active() || asked_lately || known || now - emitter.last > FRESH {
         return None;
     }

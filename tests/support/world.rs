@@ -33,6 +33,7 @@ pub struct Tower {
     pub epoch_ns: f64,
     /// The number of its entry in the register; `None`: it has none.
     pub register_id: Option<&'static str>,
+    pub licensee: &'static str,
 }
 
 pub fn tower(channel_hz: u64, bsic: u16, cell_id: u64, site: Position) -> Tower {
@@ -43,6 +44,7 @@ pub fn tower(channel_hz: u64, bsic: u16, cell_id: u64, site: Position) -> Tower 
         ppb: 10.0,
         epoch_ns: -1e9 * (cell_id % 977) as f64 - 321.5 * (cell_id % 7919) as f64,
         register_id: None,
+        licensee: "Example Mobile",
     }
 }
 
@@ -185,8 +187,8 @@ pub fn register(towers: &[Tower]) -> Register {
         let (area, cell) = (tower.identity.area.unwrap(), tower.identity.cell_id.unwrap());
         let Position { lat_deg, lon_deg, .. } = tower.site;
         text += &format!(
-            "{id},NBTC,Example Mobile,{plmn},gsm,GSM900,{arfcn},{area},{cell},{},{lat_deg:.7},{lon_deg:.7},licensed\n",
-            tower.key.id
+            "{id},NBTC,{},{plmn},gsm,GSM900,{arfcn},{area},{cell},{},{lat_deg:.7},{lon_deg:.7},licensed\n",
+            tower.licensee, tower.key.id
         );
     }
     let (register, report) = Register::load(text.as_bytes(), Format::Own).unwrap();

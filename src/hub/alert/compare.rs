@@ -35,6 +35,18 @@ const BAND_HZ: u64 = 90_000_000;
 /// Delays of one repeater for cells of several masts differ by the detours.
 const SAME_DELAY_NS: f64 = 2_000.0;
 
+/// What each of these rules looks for, in half a line; for the pages.
+pub fn title(rule: &str) -> Option<&'static str> {
+    Some(match rule {
+        "ID-12" => "one identity from two places",
+        "RF-11" => "licensed cell away from its registered site",
+        "XB-04" => "licensed cell heard a second time, late and unchanged",
+        "XB-05" => "what tells a repeater from a copy",
+        "XB-06" => "several operators' cells repeated alike",
+        _ => return None,
+    })
+}
+
 fn evidence(what: impl Into<String>, value: String, expected: impl Into<String>) -> Evidence {
     Evidence { what: what.into(), value, expected: expected.into() }
 }
@@ -46,6 +58,9 @@ pub(super) fn compare(emitter: &Emitter, twins: &[&Emitter], places: &Places) ->
         twins.iter().find_map(|twin| clone_of(emitter, twin, places)).into_iter().collect();
     let Some(kept) = kept else { return found };
     if let Some(paths) = &kept.paths {
+        if !paths.confirmed() {
+            return found;
+        }
         if paths.repeated() {
             found.extend(repeater(emitter, kept, paths, places));
         } else if found.is_empty() {

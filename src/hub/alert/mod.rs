@@ -19,7 +19,7 @@ pub mod words;
 
 pub use book::{Act, AlertError, Batch, Book, Cache, Filter, Resume};
 pub use classify::{Assessment, assess};
-pub use compare::HubEvidence;
+pub use compare::{HubEvidence, title};
 pub use lifecycle::{AlertConfig, Seen, Step, forgotten, heard_again, merged, quiet, step};
 pub use territory::{Regulator, regulators};
 

@@ -45,12 +45,23 @@ pub struct Paths {
     pub carrier_sigma_ppb: f64,
     /// Whether late and prompt nodes receive the same octets; `None`: nobody told of octets on one of the sides.
     pub same_content: Option<bool>,
+    /// Studies in a row that found some node late.
+    #[serde(default)]
+    pub in_a_row: u32,
 }
+
+/// Studies in a row that must say so: one may be a bad moment.
+const IN_A_ROW: u32 = 2;
 
 impl Paths {
     /// The carrier at the late nodes is that at the prompt ones.
     pub fn same_carrier(&self) -> bool {
         self.carrier_ppb.abs() <= SAME_CARRIER_PPB + 3.0 * self.carrier_sigma_ppb
+    }
+
+    /// Found often enough to be told.
+    pub fn confirmed(&self) -> bool {
+        self.in_a_row >= IN_A_ROW
     }
 
     /// One transmitter, heard a second time by way of an amplifier.
@@ -123,11 +134,12 @@ pub(super) fn paths(emitter: &Emitter, suspect: &Suspect, plane: Plane, site: &P
             .collect(),
         carrier_ppb: (carrier_ppb * 10.0).round() / 10.0,
         carrier_sigma_ppb: (carrier_sigma_ppb * 10.0).round() / 10.0,
+        in_a_row: 1,
         same_content: told.then(|| of_late.iter().all(|late| of_prompt.contains(late))),
     })
 }
 
-/// The weighted mean over everything that the two nodes' clocks have in common.
+/// Against the middle of everything that the two nodes' clocks have in common.
 fn between(problem: &Problem, own: &[Reading], i: usize, j: usize) -> Option<Reading> {
     let minus = |a: &Reading, b: &Reading| Reading {
         ns: a.ns - b.ns,
@@ -152,9 +164,16 @@ fn between(problem: &Problem, own: &[Reading], i: usize, j: usize) -> Option<Rea
     }
     let weight: f64 = common.iter().map(|c| 1.0 / c.var).sum();
     let ppb_weight: f64 = common.iter().map(|c| 1.0 / c.ppb_var).sum();
-    let ns = common.iter().map(|c| c.ns / c.var).sum::<f64>() / weight;
-    let ppb = common.iter().map(|c| c.ppb / c.ppb_var).sum::<f64>() / ppb_weight;
-    (!common.is_empty())
-        .then(|| minus(&suspect, &Reading { ns, var: 1.0 / weight, ppb, ppb_var: 1.0 / ppb_weight }))
-        .filter(|d| d.ns.is_finite() && d.var.is_finite())
+    // The middle one: a licensed cell that is not where the register has it must not make the others look late.
+    let ns = middle(common.iter().map(|c| c.ns).collect())?;
+    let ppb = middle(common.iter().map(|c| c.ppb).collect())?;
+    let difference = minus(&suspect, &Reading { ns, var: 1.0 / weight, ppb, ppb_var: 1.0 / ppb_weight });
+    (difference.ns.is_finite() && difference.var.is_finite()).then_some(difference)
+}
+
+/// The median; `None` of nothing.
+fn middle(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let (low, high) = (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
+    Some((low + high) / 2.0)
 }

@@ -304,6 +304,9 @@ fn place(
     if let Some((site, plane)) = site {
         let ground_m = config.ground_m.unwrap_or(inputs.suspect.problem.emitter.height_m);
         kept.paths = delays::paths(emitter, &inputs.suspect, plane, &site.position(ground_m));
+        if let (Some(paths), Some(then)) = (&mut kept.paths, before.and_then(|before| before.paths.as_ref())) {
+            paths.in_a_row = then.in_a_row.saturating_add(1);
+        }
     }
     let Ok(fix) = &fix else { return kept };
     if in_full {
@@ -322,7 +325,9 @@ fn place(
             }
         }
     }
-    if let Some((site, _)) = site {
+    if let Some((site, _)) = site.filter(|_| kept.placed.explains_all()) {
+        // One place explains what every node heard: then it is one transmitter, wherever it is, and nothing repeats it.
+        kept.paths = None;
         kept.off = off_site(&kept.placed, site, before.and_then(|before| before.off));
     }
     kept

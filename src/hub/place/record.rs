@@ -8,6 +8,11 @@ use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
+/// A measurement further off than this many standard deviations does not fit.
+const FITS_SIGMAS: f64 = 4.0;
+/// Measurements that a place must leave over for its fit to mean anything.
+const SPARE: f64 = 0.5;
+
 /// What a place rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -204,6 +209,13 @@ impl Placed {
             border.and_then(|border| border.shares(fix)).map(|shares| shares.into_iter().map(country).collect());
         let line = |b: &Border| Line { source: b.source.clone(), date: b.date.clone(), note: b.note.clone() };
         self.border = border.filter(|_| self.countries.is_some()).map(line);
+    }
+
+    /// The likeliest place fits every frame time as a direct path, with measurements to spare that could have contradicted it.
+    pub fn explains_all(&self) -> bool {
+        let fits = |input: &Input| input.kind != "timing" || (input.normalised.abs() < FITS_SIGMAS && input.late < 0.5);
+        let checked = self.spare.is_some_and(|spare| spare >= SPARE);
+        checked && self.best().is_some_and(|best| best.inputs.iter().all(fits))
     }
 
     /// The likeliest position.

@@ -196,5 +196,6 @@ pub(super) fn now() -> Timestamp {
 
 /// What a rule looks for, in half a line; `None` for rules that this version does not have.
 fn rule_text(rule: &str) -> Option<&'static str> {
-    crate::rules::catalogue().find(|about| about.id == rule).map(|about| about.title)
+    let of_nodes = crate::rules::catalogue().find(|about| about.id == rule).map(|about| about.title);
+    of_nodes.or_else(|| super::alert::title(rule))
 }
