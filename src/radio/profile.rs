@@ -313,7 +313,7 @@ impl Profile {
         if !(1..=32).contains(&self.adc_bits) {
             return wrong("adc_bits", self.adc_bits.to_string(), "1 to 32");
         }
-        if self.full_scale.is_some_and(|scale| !(scale >= 1.0 && scale <= 4.3e9)) {
+        if self.full_scale.is_some_and(|scale| !(1.0..=4.3e9).contains(&scale)) {
             return wrong("full_scale", format!("{:?}", self.full_scale), "1 to 2^32");
         }
         if self.mtu.is_some_and(|mtu| mtu == 0 || mtu > MAX_MTU) {

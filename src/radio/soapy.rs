@@ -70,7 +70,7 @@ enum State {
     /// Nothing is open until then.
     Resting(Instant),
     /// A driver's thread.
-    Running(Driver),
+    Running(Box<Driver>),
 }
 
 struct Driver {
@@ -140,7 +140,8 @@ impl SoapySource {
         let thread = std::thread::Builder::new().name("soapy".to_owned()).spawn(move || job.run());
         let thread = thread.map_err(|source| SourceError::Io { path: self.settings.device_args.clone(), source })?;
         let heard = Instant::now();
-        self.state = State::Running(Driver { words, empties, stop, thread, opened: None, heard, flowing: None });
+        let driver = Driver { words, empties, stop, thread, opened: None, heard, flowing: None };
+        self.state = State::Running(Box::new(driver));
         Ok(())
     }
 
@@ -162,8 +163,8 @@ impl SoapySource {
     }
 
     fn fail(&mut self, why: &str, hang: bool) {
-        if let State::Running(Driver { flowing: Some(since), .. }) = &self.state
-            && since.elapsed() > GOOD
+        if let State::Running(driver) = &self.state
+            && driver.flowing.is_some_and(|since| since.elapsed() > GOOD)
         {
             self.wait = FIRST_WAIT;
         }
@@ -180,7 +181,8 @@ impl SoapySource {
 
     /// Begins the stream that follows a break.
     fn begin(&mut self, mark: Mark) -> Option<StreamInfo> {
-        let State::Running(Driver { opened: Some((actual, _)), .. }) = &self.state else { return None };
+        let State::Running(driver) = &self.state else { return None };
+        let (actual, _) = driver.opened.as_ref()?;
         let Break { cause, missing } = mark.what;
         let start = match (&self.info, missing) {
             (Some(info), Some(missing)) if cause != Cause::First => {

@@ -208,7 +208,10 @@ public:
         stream->piece = std::min<unsigned>(stream->piece + 1, fragments - 1);
         if (get(args, "kind", "samples") != "none") {
             flags |= SOAPY_SDR_HAS_TIME;
-            timeNs = stream->stamp;
+            // What is read of a transfer in several goes is stamped anew, unless pieces are asked for.
+            const bool counts = fragments == 1 && get(args, "kind", "samples") == "samples";
+            const std::lock_guard<std::mutex> lock(guard);
+            timeNs = counts ? time_of(from) : stream->stamp;
         }
         return int(count);
     }
@@ -413,7 +416,7 @@ private:
         const auto host = std::chrono::system_clock::now().time_since_epoch();
         stream->stamp = get(args, "kind", "samples") == "host"
             ? std::chrono::duration_cast<std::chrono::nanoseconds>(host).count()
-            : std::stoll(get(args, "t0", "0")) + state->shift + (long long)(state->played / rate * 1e9);
+            : time_of(state->played);
         lock.unlock();
         if (get(args, "pace", "1") == "1") {
             const auto now = Clock::now();
@@ -426,6 +429,10 @@ private:
         stream->left = count;
         stream->piece = 0;
         return 1;
+    }
+
+    long long time_of(uint64_t sample) const {
+        return std::stoll(get(args, "t0", "0")) + state->shift + (long long)(sample / rate * 1e9);
     }
 
     void fill(char *to, uint64_t from, size_t count) const {
