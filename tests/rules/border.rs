@@ -457,6 +457,7 @@ fn dress(cell: &mut LteCell, barred: bool, warned: bool, loaded: bool) {
             segments: BTreeMap::new(),
             last_segment: Some(1),
             text: Some("Flood warning for the province".to_owned()),
+            language: Some("en".to_owned()),
         }];
     }
     if loaded {
