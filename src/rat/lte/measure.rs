@@ -188,7 +188,7 @@ impl Measurements {
 
     /// The paths of the channel; delays count from the middle that the frames are followed by.
     fn profile(&self) -> Option<Profile> {
-        let spacing = COMB as f64 * SUBCARRIER.0;
+        let spacing = (COMB as f64 * SUBCARRIER.0, SUBCARRIER.0);
         self.average.profile(spacing, |channel| {
             // The same three slopes as of a single frame, over the elements of either half of the comb.
             let rows: [Vec<Complex32>; 2] =
@@ -270,6 +270,10 @@ fn comb(rows: &[Vec<Complex32>], reference: &Reference, offset: Hz, late: f64) -
     let step = Complex32::from_polar(1.0, (TAU * late * COMB as f64) as f32);
     let mut back = Complex32::from_polar(1.0, (TAU * late * first as f64) as f32);
     for i in 0..count {
+        if i == count / 2 {
+            // The carrier between the halves of the band is no subcarrier.
+            back *= Complex32::from_polar(1.0, (TAU * late) as f32);
+        }
         for half in order {
             let early = rows[half][i] * turns[half];
             let later = rows[half + 2][i] * turns[half + 2];

@@ -100,9 +100,9 @@ impl Average {
         self.noise += (noise - self.noise) / self.weights.0;
     }
 
-    /// The paths; `spacing`: hertz from one element to the next, `middle`: the delay by the slopes of the phase, seconds. `None` before
-    /// the first frame, and where no path stands out of the noise.
-    pub fn profile(&self, spacing: f64, middle: impl FnOnce(&[Complex32]) -> f64) -> Option<Profile> {
+    /// The paths; `spacing`: hertz from one element to the next and how much more there are in the middle, where the carrier is left out,
+    /// `middle`: the delay by the slopes of the phase, seconds. `None` before the first frame, and where no path stands out of the noise.
+    pub fn profile(&self, spacing: (f64, f64), middle: impl FnOnce(&[Complex32]) -> f64) -> Option<Profile> {
         let scale = 1.0 / self.weights.0;
         let channel: Vec<Complex64> =
             self.sum.iter().map(|value| Complex64::new(f64::from(value.re), f64::from(value.im)) * scale).collect();
@@ -110,7 +110,8 @@ impl Average {
         if channel.is_empty() || !(noise > 0.0) {
             return None;
         }
-        let paths = Solver { spacing, noise, channel }.paths();
+        let (spacing, gap) = spacing;
+        let paths = Solver { spacing, gap, noise, channel }.paths();
         (!paths.is_empty()).then(|| Profile { paths, middle: middle(&self.sum) })
     }
 }
@@ -118,17 +119,32 @@ impl Average {
 /// Tells paths apart in one channel.
 struct Solver {
     spacing: f64,
+    gap: f64,
     noise: f64,
     channel: Vec<Complex64>,
 }
 
 impl Solver {
-    /// The elements of a path of amplitude one, counted from the middle of the band.
-    fn steering(&self, delay: f64) -> impl Iterator<Item = Complex64> + use<> {
-        let step = Complex64::from_polar(1.0, -TAU * self.spacing * delay);
+    /// Frequency of an element, hertz from the carrier.
+    fn frequency(&self, element: usize) -> f64 {
         let count = self.channel.len();
-        let first = Complex64::from_polar(1.0, TAU * self.spacing * delay * (count as f64 - 1.0) / 2.0);
-        std::iter::successors(Some(first), move |value| Some(value * step)).take(count)
+        let side = if element < count / 2 { -0.5 } else { 0.5 };
+        self.spacing * (element as f64 - (count as f64 - 1.0) / 2.0) + self.gap * side
+    }
+
+    /// The elements of a path of amplitude one.
+    fn steering(&self, delay: f64) -> impl Iterator<Item = Complex64> + use<> {
+        let turn = |hertz: f64| Complex64::from_polar(1.0, -TAU * hertz * delay);
+        let (mut value, step, jump) = (turn(self.frequency(0)), turn(self.spacing), turn(self.gap));
+        let count = self.channel.len();
+        (0..count).map(move |element| {
+            if element == count / 2 {
+                value *= jump;
+            }
+            let now = value;
+            value *= step;
+            now
+        })
     }
 
     /// The amplitude of a path at `delay` that leaves least of `rest`.
@@ -208,10 +224,9 @@ impl Solver {
 
     /// The bound for the delay of path `at` beside the others: what of its derivative none of them explains.
     fn sigma(&self, paths: &[(f64, Complex64)], at: usize) -> f64 {
-        let middle = (self.channel.len() as f64 - 1.0) / 2.0;
         let slope = |delay: f64| -> Vec<Complex64> {
             let turned = self.steering(delay).enumerate();
-            turned.map(|(i, value)| value * (TAU * self.spacing * (i as f64 - middle))).collect()
+            turned.map(|(element, value)| value * (TAU * self.frequency(element))).collect()
         };
         let mut known: Vec<Vec<Complex64>> = paths.iter().map(|path| self.steering(path.0).collect()).collect();
         known.extend(paths.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, path)| slope(path.0)));
@@ -240,8 +255,9 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_distr::StandardNormal;
 
-    /// Every third of 15 kHz.
+    /// Every third of 15 kHz, and the carrier left out.
     const SPACING_HZ: f64 = 45_000.0;
+    const SPACING: (f64, f64) = (SPACING_HZ, 15_000.0);
 
     /// Averages of `frames` frames of a channel with `paths` (seconds, amplitude, turns), noise of power `noise` an element.
     fn average(
@@ -258,7 +274,8 @@ mod tests {
                 .map(|k| {
                     let mut sum = Complex64::default();
                     for &(delay, amplitude, turns) in paths {
-                        let at = carrier + turns - SPACING_HZ * k as f64 * delay;
+                        let gap = if k < count / 2 { 0.0 } else { SPACING.1 };
+                        let at = carrier + turns - (SPACING_HZ * k as f64 + gap) * delay;
                         sum += Complex64::from_polar(amplitude, TAU * at);
                     }
                     let mut part = || rng.sample::<f64, _>(StandardNormal) * (noise / 2.0).sqrt();
@@ -284,7 +301,7 @@ mod tests {
             for _ in 0..60 {
                 let delay = (rng.random::<f64>() - 0.5) * 1e-6;
                 let average = average(&mut rng, (blocks, frames), &[(delay, 1.0, 0.0)], noise);
-                let profile = average.profile(SPACING_HZ, |_| 0.0).unwrap();
+                let profile = average.profile(SPACING, |_| 0.0).unwrap();
                 made_up += profile.paths.len() - 1;
                 errors.push(profile.strongest().delay - delay);
                 sigma = profile.strongest().sigma;
@@ -319,7 +336,7 @@ mod tests {
                 let delay = (rng.random::<f64>() - 0.5) * 1e-6;
                 let paths = [(delay, first, 0.0), (delay + apart, 1.0, rng.random::<f64>())];
                 let average = average(&mut rng, (blocks, frames), &paths, noise);
-                let profile = average.profile(SPACING_HZ, |_| 0.0).unwrap();
+                let profile = average.profile(SPACING, |_| 0.0).unwrap();
                 assert_eq!(profile.paths.len(), 2, "{blocks} blocks, {apart} s: {profile:?}");
                 let error = profile.first().delay - delay;
                 errors.push(error);
@@ -344,12 +361,12 @@ mod tests {
     #[test]
     fn rubbish_is_survived() {
         let mut average = Average::default();
-        assert_eq!(average.profile(SPACING_HZ, |_| 0.0), None);
+        assert_eq!(average.profile(SPACING, |_| 0.0), None);
         for value in [f32::NAN, f32::INFINITY, 0.0, f32::MAX, f32::MIN_POSITIVE] {
             average.take(&vec![Complex32::new(value, value); 24], f64::from(value));
-            let _ = average.profile(SPACING_HZ, |_| 0.0);
+            let _ = average.profile(SPACING, |_| 0.0);
         }
         average.take(&[], 1.0);
-        assert_eq!(average.profile(SPACING_HZ, |_| 0.0), None);
+        assert_eq!(average.profile(SPACING, |_| 0.0), None);
     }
 }
