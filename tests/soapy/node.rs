@@ -1,0 +1,223 @@
+//! The program with a receiver: `daen scan` and `daen sensor`.
+
+use super::*;
+use daen::config::keys;
+use daen::observation::{Item, envelope};
+use daen::sensor::spool;
+use std::os::unix::net::UnixDatagram;
+
+fn daen(args: &[&str]) -> std::process::Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_daen")).args(args).output().unwrap()
+}
+
+/// The cells of `daen scan --json` without what depends on when and where they were heard.
+fn scanned(output: &std::process::Output) -> Vec<serde_json::Value> {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    lines
+        .lines()
+        .map(|line| {
+            let mut cell: serde_json::Value = serde_json::from_str(line).unwrap();
+            let object = cell.as_object_mut().unwrap();
+            for key in ["at_ns", "first_ns", "clock", "receiver", "timing"] {
+                object.remove(key);
+            }
+            cell
+        })
+        .collect()
+}
+
+#[test]
+fn scan_shows_the_same_cells_from_a_device_and_from_the_recording() {
+    if !inside("node::scan_shows_the_same_cells_from_a_device_and_from_the_recording", Place::Here, &[]) {
+        return;
+    }
+    let Some(path) = capture("gsm/vodafone-arfcn725-1M") else { return };
+    let device = format!("driver=daentest,file={},end=loop", path.with_extension("sigmf-data").display());
+    let profile = soapy::profile();
+    let tuned = ["--device", &device, "--profile", &profile, "--freq", "1847.8M", "--rate", "1M"];
+    let live = daen(&[&["scan", "--json", "--seconds", "7.3"], &tuned[..]].concat());
+    let file = daen(&["scan", "--json", "--seconds", "7.3", path.to_str().unwrap()]);
+    let (live, file) = (scanned(&live), scanned(&file));
+    assert!(!file.is_empty());
+    assert_eq!(live.len(), file.len());
+    // The last block may be one more or less: identity and messages are the same, levels within a hair.
+    for (a, b) in live.iter().zip(&file) {
+        assert_eq!((&a["cell"], &a["identity"], &a["fields"]), (&b["cell"], &b["identity"], &b["fields"]));
+        assert!((a["level"]["dbfs"].as_f64().unwrap() - b["level"]["dbfs"].as_f64().unwrap()).abs() < 0.1);
+    }
+    // For people, through a pipe: a line for the new cell, then the picture; nothing of a terminal.
+    let text = daen(&["scan", path.to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("new GSM") && text.contains("1847.800") && text.contains('█'), "{text}");
+    assert!(!text.contains('\x1b'), "{text}");
+}
+
+#[test]
+fn scan_lists_devices_and_says_why_one_cannot_be_opened() {
+    if !inside("node::scan_lists_devices_and_says_why_one_cannot_be_opened", Place::Here, &[]) {
+        return;
+    }
+    let listed = daen(&["scan", "--probe"]);
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(listed.status.success() && text.contains("driver=daentest,serial=0"), "{text}");
+    assert!(text.contains("gain           LNA 0 to 40 dB") && text.contains("no profile of firmware-config"), "{text}");
+    let profile = soapy::profile();
+    let failed = daen(&["scan", "--device", "driver=daentest,refuse=rate", "--profile", &profile, "--freq", "947M"]);
+    let text = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(!failed.status.success() && text.contains("sample rate 1000000 Hz was refused"), "{text}");
+    let failed = daen(&["scan", "--device", "driver=hackrf", "--freq", "8G"]);
+    let text = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(!failed.status.success() && text.contains("HackRF One offers 1000000 to 6000000000 Hz"), "{text}");
+}
+
+/// A node's configuration for the test device, beside its keys.
+fn node(folder: &Path, device: &str, more: &str) -> PathBuf {
+    let (private, _) = keys::generate();
+    let (_, public) = keys::generate();
+    std::fs::write(folder.join("node.key"), private).unwrap();
+    std::fs::write(folder.join("hub.pub"), public).unwrap();
+    let text = format!(
+        "node = \"pole-1\"\nstate_dir = \"state\"\n[keys]\nsigning_key = \"node.key\"\nhub = \"hub\"\n\
+         hub_public_key = \"hub.pub\"\n[broker]\nurl = \"mqtt://127.0.0.1:9\"\n[source]\nkind = \"soapy\"\n\
+         device = \"driver=daentest,log={},{device}\"\nprofile = \"{}\"\ncenter_hz = 1847.8e6\n{more}\n\
+         [report]\nbatch_ms = 50\n",
+        folder.join("log").display(),
+        soapy::profile(),
+    );
+    let path = folder.join("sensor.toml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn a_node_receives_from_a_receiver_survives_its_failure_and_tells_systemd() {
+    if !inside("node::a_node_receives_from_a_receiver_survives_its_failure_and_tells_systemd", Place::Here, &[]) {
+        return;
+    }
+    let Some(path) = capture("gsm/vodafone-arfcn725-1M") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let device = format!("file={},end=loop,faults=error@2000000:0", path.with_extension("sigmf-data").display());
+    let config = node(folder.path(), &device, "rate_hz = 1000000.0");
+    let systemd = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+    systemd.set_nonblocking(true).unwrap();
+    let log = std::fs::File::create(folder.path().join("node.log")).unwrap();
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_daen"))
+        .args(["sensor", "--config", config.to_str().unwrap()])
+        .env("NOTIFY_SOCKET", folder.path().join("notify"))
+        .env("WATCHDOG_USEC", "20000000")
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut running = Running(child);
+    let mut told: Vec<String> = Vec::new();
+    let mut listen = || {
+        let mut octets = [0; 64];
+        while let Ok(length) = systemd.recv(&mut octets) {
+            told.push(String::from_utf8_lossy(&octets[..length]).into_owned());
+        }
+        told.clone()
+    };
+    let said = || std::fs::read_to_string(folder.path().join("node.log")).unwrap();
+    wait_until("the receiver to be opened again", || {
+        let told = listen();
+        said().matches("the receiver is open").count() >= 2
+            && told.iter().filter(|word| *word == "WATCHDOG=1").count() >= 2
+    });
+    // Long enough for the cell's identity after the failure.
+    std::thread::sleep(Duration::from_secs(4));
+    std::process::Command::new("/bin/sh").args(["-c", &format!("kill -TERM {}", running.0.id())]).status().unwrap();
+    let status = running.0.wait().unwrap();
+    assert!(status.success(), "{}", said());
+    let told = listen();
+    assert_eq!(told.first().map(String::as_str), Some("READY=1"), "{told:?}");
+    assert_eq!(told.last().map(String::as_str), Some("STOPPING=1"), "{told:?}");
+
+    let options = spool::Options {
+        node: "pole-1".parse().unwrap(),
+        key: keys::signing_key(&folder.path().join("node.key")).unwrap(),
+        limit_octets: 1 << 30,
+        boot: spool::new_boot(),
+    };
+    let spool = spool::Spool::open(&folder.path().join("state"), options).unwrap();
+    let pending = spool.pending(&Default::default(), 10_000).unwrap();
+    let items: Vec<Item> = pending.iter().flat_map(|p| envelope::reopen(&p.octets).unwrap().items).collect();
+    let cells = items.iter().filter_map(|item| match item {
+        Item::Observation(seen) => seen.identity.as_ref().map(|identity| (seen.cell, identity.clone())),
+        _ => None,
+    });
+    let file = recording(&path);
+    let expected: Vec<_> =
+        self::cells(&file).into_iter().filter_map(|cell| cell.identity.map(|identity| (cell.key, identity))).collect();
+    let mut heard: Vec<_> = cells.collect();
+    heard.dedup();
+    assert!(!expected.is_empty());
+    assert_eq!(heard, expected, "the node hears what the recording holds: {}", said());
+    let warned = items.iter().any(|item| {
+        matches!(item, Item::Health(health) if health.warnings.iter().any(|text| text.contains("the receiver has failed")))
+    });
+    assert!(warned, "its health tells of the failure");
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(log.contains("setupStream") && !log.contains("TX"), "{log}");
+}
+
+#[test]
+fn a_node_takes_a_new_configuration_and_keeps_the_old_one_when_the_new_one_is_wrong() {
+    if !inside(
+        "node::a_node_takes_a_new_configuration_and_keeps_the_old_one_when_the_new_one_is_wrong",
+        Place::Here,
+        &[],
+    ) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = node(folder.path(), "format=CS16", "rate_hz = 1000000.0");
+    let log = std::fs::File::create(folder.path().join("node.log")).unwrap();
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_daen"))
+        .args(["sensor", "--config", config.to_str().unwrap()])
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut running = Running(child);
+    let said = || std::fs::read_to_string(folder.path().join("node.log")).unwrap();
+    let signal = |name: &str, id: u32| {
+        std::process::Command::new("/bin/sh").args(["-c", &format!("kill -{name} {id}")]).status().unwrap();
+    };
+    let change = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(&config).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(&config, text.replace(from, to)).unwrap();
+    };
+    wait_until("the receiver", || said().contains("center: Hz(1847800000.0)"));
+    change("rate_hz = 1000000.0", "rate_hz = 3000000.0");
+    signal("HUP", running.0.id());
+    wait_until("the refusal", || said().contains("refused and the old one stays"));
+    assert!(said().contains("source.rate_hz = 3000000"), "{}", said());
+    assert!(!said().contains("the node has stopped"));
+    change("rate_hz = 3000000.0", "rate_hz = 1000000.0");
+    change("center_hz = 1847.8e6", "center_hz = 947.4e6");
+    signal("HUP", running.0.id());
+    wait_until("the new tuning", || said().contains("center: Hz(947400000.0)"));
+    signal("TERM", running.0.id());
+    assert!(running.0.wait().unwrap().success(), "{}", said());
+}
+
+#[test]
+fn a_node_that_wishes_for_what_its_receiver_cannot_do_is_told_before_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    for (more, words) in [
+        ("rate_hz = 3000000.0", "source.rate_hz = 3000000: test device offers 1000000, 500000, 4000000, 20000000"),
+        ("antenna = \"TX/RX\"", "source.antenna = TX/RX: test device offers RX, AUX"),
+        ("gains = { IF = 3.0 }", "source.gains.IF = 3: test device offers the gain elements LNA, VGA"),
+    ] {
+        let config = node(folder.path(), "serial=1", more);
+        let output = daen(&["sensor", "--check", "--config", config.to_str().unwrap()]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(words), "{text}");
+    }
+    let config = node(folder.path(), "serial=1", "");
+    let output = daen(&["sensor", "--check", "--config", config.to_str().unwrap()]);
+    assert!(output.status.success(), "the receiver itself need not be there: {output:?}");
+}
