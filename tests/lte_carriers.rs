@@ -223,3 +223,27 @@ fn a_stream_too_narrow_for_another_carrier_has_none_and_none_is_made_up_of_noise
         assert!(off_center(&stream, &wide, 50_000).is_empty(), "{rate}");
     }
 }
+
+#[test]
+fn rubbish_is_survived_and_gives_no_cell() {
+    let stream =
+        StreamInfo { stream: "test".into(), center: Hz(948.2e6), sample_rate: Hz(3.84e6), start: Timestamp(0) };
+    let kinds: [fn(usize) -> f32; 4] = [
+        |_| f32::NAN,
+        |n| if n % 5000 == 0 { f32::INFINITY } else { 0.0 },
+        |n| if n / 977 % 2 == 0 { 1.0 } else { -1.0 },
+        |_| 0.0,
+    ];
+    for (number, kind) in kinds.iter().enumerate() {
+        let samples: Vec<Complex32> = (0..700_000).map(|n| Complex32::new(kind(n), kind(n / 2))).collect();
+        assert!(off_center(&stream, &samples, 33_333).is_empty(), "{number}");
+    }
+    for center in [0.0, -1e9, f64::NAN, 1e300] {
+        let odd = StreamInfo { center: Hz(center), ..stream.clone() };
+        assert!(off_center(&odd, &[Complex32::default(); 5000], 999).is_empty(), "{center}");
+    }
+    for rate in [0.5, 1e3, 3.84e6, 1e9] {
+        let odd = StreamInfo { sample_rate: Hz(rate), ..stream.clone() };
+        assert!(off_center(&odd, &[Complex32::default(); 5000], 999).is_empty(), "{rate}");
+    }
+}

@@ -44,7 +44,7 @@ fn every_cell_fits_into_the_tuning_and_is_heard_by_every_node() {
         }
         for link in &truth.links {
             let transmitter = truth.transmitters.iter().find(|one| one.name == link.transmitter).unwrap();
-            // LTE cells share their channel: each is meant for the nodes near it.
+            // The lure and a licensed cell share a channel: each is meant for those near it.
             let least = if transmitter.rat == Rat::Gsm { 20.0 } else { 0.0 };
             assert!(link.snr_db > least && link.level_dbfs < -6.0, "seed {seed}: {link:?}");
             // A straight line at the speed of light.
@@ -78,7 +78,7 @@ fn the_register_lists_the_licensed_cells_and_neither_blaster_nor_lure() {
     let lure = &json["transmitters"][8];
     assert_eq!(
         (&lure["channel"], &lure["plmn"], &lure["areas"]),
-        (&3682.into(), &"520-03".into(), &vec![61_000].into())
+        (&3685.into(), &"520-03".into(), &vec![61_000].into())
     );
     assert_eq!(lure["cell_id"], 0x7a_5a01);
     let (register, report) = Register::load(csv.as_bytes(), Format::Detect).unwrap();

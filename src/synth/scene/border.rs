@@ -1,7 +1,7 @@
 //! The stretch of border between Aranyaprathet (Thailand) and Poipet (Cambodia).
 //!
 //! Towns and crossing lie where they do; nodes, masts, identities, the blaster and its lure are made up. Channels are chosen so
-//! that one tuning of 3.84 megasamples a second holds them all. AIS holds the spectrum below 950 MHz and True that above; where Cambodian
+//! that one tuning of 4.32 megasamples a second holds them all. AIS holds the spectrum below 950 MHz and True that above; where Cambodian
 //! operators are is not published.
 
 use super::{
@@ -181,8 +181,9 @@ const LTE_CELLS: [LteRow; 2] = [
     },
 ];
 
-/// Channel of the LTE cells, 948.2 MHz: a sliver of 1.4 MHz that both countries' operators use. EARFCN of band 8.
-const LTE_CHANNEL: u32 = 3682;
+/// Channels of the LTE cells, slivers of 1.4 MHz in band 8: 947.4 MHz for the Thai one, 948.5 MHz for the Cambodian one. The lure
+/// uses the second, away from the cell that it imitates.
+const BORDER_CHANNELS: [u32; 2] = [3674, 3685];
 
 /// Power of an LTE cell: six resource blocks only.
 const LTE_EIRP: Dbm = Dbm(50.0);
@@ -334,15 +335,16 @@ impl Scene {
             frame_start,
         };
         let gsm = CELLS.iter().map(|row| row.transmitter(seed));
-        let lte = LTE_CELLS.iter().map(|row| row.transmitter(seed, LTE_CHANNEL));
+        let [own, shared] = BORDER_CHANNELS;
+        let lte = LTE_CELLS.iter().zip([own, shared]).map(|(row, channel)| row.transmitter(seed, channel));
         Scene {
             name: "aranyaprathet".to_owned(),
             seed,
             start: Timestamp(0),
-            center: Hz(949.4e6),
-            sample_rate: Hz(3.84e6),
+            center: Hz(948.9e6),
+            sample_rate: Hz(4.32e6),
             nodes: NODES.map(|place| node(seed, place)).to_vec(),
-            transmitters: gsm.chain([blaster]).chain(lte).chain([lure(seed, LTE_CHANNEL, BLASTER_ON)]).collect(),
+            transmitters: gsm.chain([blaster]).chain(lte).chain([lure(seed, shared, BLASTER_ON)]).collect(),
             noise: Arc::new(NoiseTable::new(seed)),
         }
     }
