@@ -8,9 +8,10 @@
 use super::plan::{Allocation, Block, Confidence, NetworkStatus};
 use super::register::{Difference, Standing};
 use super::rule::{About, Basis, Case, Judgement, Place, Rule, STRONG, WhenLicensed, evidence, fires};
-use crate::cell::{CellKey, Plmn, Rat, gsm_arfcn};
+use crate::cell::{CellKey, Plmn, Rat, gsm_arfcn, lte_band};
 use crate::observation::{Evidence, Tier};
 use crate::units::Nanos;
+use std::collections::BTreeSet;
 
 const IDENTITY: &[Basis] = &[Basis::Identity];
 
@@ -144,7 +145,8 @@ static ID_03: About = About {
     tier: Tier::A,
     title: "Carrier outside its operator's spectrum",
     description: "The occupied bandwidth is not inside the blocks that the frequency plan gives to the cell's networks: it is another's, or \
-                  nobody's. LTE's bandwidth is its MIB's. The confidence of the plan's row decides the tier (high A, medium B, low C). A cell of the home countries is held against its \
+                  nobody's. LTE's bandwidth is its MIB's. Where the plan \
+                  has no blocks, an LTE carrier outside the bands that the networks are known to use is context (C). The confidence of the plan's row decides the tier (high A, medium B, low C). A cell of the home countries is held against its \
                   own country's plan; a test or foreign network against the plans of all home countries that have one, and then at most tier B where \
                   another home country has none. A cell that has not said who it is for 10 s counts only where every home country's plan is known and nobody \
                   holds the spectrum. Not judged where the network is foreign and the place is unknown or the cell was not heard at 20 dB.",
@@ -198,6 +200,21 @@ fn objection(case: &Case<'_>, mcc: u16, plmn: Option<Plmn>) -> Option<Option<Obj
     Some(Some(Objection { holder, tier: worst.confidence.tier(), source }))
 }
 
+/// The verdict where no block of the plan says who holds an LTE carrier: context, where it is in none of the bands that the cell's networks
+/// are known to use.
+fn outside_known_bands(case: &Case<'_>) -> Judgement {
+    let cell = case.observation.cell;
+    let known = case.plmns().iter().filter_map(|&plmn| case.config.plan.network(plmn));
+    let bands: BTreeSet<u16> = known.flat_map(|network| network.lte_bands.iter().copied()).collect();
+    let holds = |&number: &u16| lte_band(number).is_none_or(|band| band.holds(cell.center_hz));
+    if cell.rat != Rat::Lte || bands.is_empty() || bands.iter().any(holds) {
+        return Judgement::Quiet;
+    }
+    let words: Vec<String> = bands.iter().map(u16::to_string).collect();
+    let expected = format!("LTE bands {} (list of {})", words.join(", "), case.config.plan.as_of);
+    fires(Tier::C, IDENTITY, vec![evidence("carrier", carrier_in_words(cell), expected)])
+}
+
 impl Rule for UnlicensedCarrier {
     fn about(&self) -> &'static About {
         &ID_03
@@ -211,7 +228,8 @@ impl Rule for UnlicensedCarrier {
         let at_home = plmn.filter(|p| case.home_countries().contains(&p.mcc()));
         let objection = if let Some(plmn) = at_home {
             match objection(case, plmn.mcc(), Some(plmn)) {
-                None | Some(None) => return Judgement::Quiet,
+                None => return outside_known_bands(case),
+                Some(None) => return Judgement::Quiet,
                 Some(Some(objection)) => objection,
             }
         } else {

@@ -79,16 +79,17 @@ static SI_06: About = About {
     version: 1,
     tier: Tier::B,
     title: "System information announced but not sent",
-    description: "LTE: another message of system information is received and of one that SIB1 schedules no type has been received for 4 of its \
+    description: "LTE: another message of system information is received and of one that SIB1 schedules no type has been received for 32 of the longest \
                   periods and 20 s of one stream, at 10 dB or more per reference element, with no samples lost or at full scale (tier B).",
     source: "rule SI-06 of the catalogue; TS 36.331 clause 5.2.1.2",
     innocent: &["interference in the message's window alone", "a message in a coding that the receiver does not read"],
     when_licensed: WhenLicensed::Context,
 };
 
-/// Periods that must have passed. Catalogue: 4.
-const MISSED_PERIODS: i64 = 4;
-/// And the least time. Chosen: three of the longest periods (512 frames) and some.
+/// Longest periods of the schedule that must have passed. Catalogue: 4 of the message's own; a node listens to the system information of a
+/// cell that it knows an eighth of the time.
+const MISSED_PERIODS: i64 = 32;
+/// And the least time. Chosen: a fade is over by then.
 const MISSED_FOR: Nanos = Nanos::from_secs(20);
 /// Catalogue: 10 dB.
 const RECEIVABLE: Db = Db(10.0);
@@ -112,8 +113,9 @@ impl Rule for AnnouncedButAbsent {
             return Judgement::Unknown;
         }
         let heard_for = case.observation.at_ns - since.max(case.observation.first_ns);
+        let longest = sib1.scheduling.iter().map(|message| i64::from(message.period_frames)).max().unwrap_or(0);
+        let wait = Nanos(MISSED_PERIODS * longest * 10_000_000).max(MISSED_FOR);
         let missing = sib1.scheduling.iter().enumerate().find(|(at, message)| {
-            let wait = Nanos(MISSED_PERIODS * i64::from(message.period_frames) * 10_000_000).max(MISSED_FOR);
             let received = |number: &u8| fields.sib_types.contains(number);
             let types = &message.sib_types;
             // Type 0 stands for one of a release that is not known here.

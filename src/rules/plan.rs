@@ -78,6 +78,9 @@ pub struct Network {
     /// LACs and TACs that the network uses, inclusive ranges; empty: not known.
     #[serde(default)]
     pub areas: Vec<(u32, u32)>,
+    /// LTE bands that it is known to use; empty: not known. Asked where no block says more.
+    #[serde(default)]
+    pub lte_bands: Vec<u16>,
     /// eNodeB numbers that the network uses, inclusive ranges; empty: not known.
     #[serde(default)]
     pub enbs: Vec<(u32, u32)>,

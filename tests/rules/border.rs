@@ -174,6 +174,8 @@ pub struct Border {
     /// The first cells of a network that a warning or a change concerns.
     load_until: [i64; 6],
     next_identity: u64,
+    /// By network, GSM and LTE: how far replanning has moved the area codes.
+    shifted: [[u32; 2]; 6],
 }
 
 impl Border {
@@ -191,6 +193,7 @@ impl Border {
             warned_until: [0; 6],
             load_until: [0; 6],
             next_identity: 100,
+            shifted: [[0; 2]; 6],
         };
         for network in 0..NETWORKS.len() {
             for n in 0..20 {
@@ -230,7 +233,7 @@ impl Border {
         let of = &NETWORKS[network];
         self.next_identity += 1;
         let number = self.next_identity;
-        let area = of.area + self.dice.roll(3) as u32;
+        let area = of.area + self.shifted[network][usize::from(lte)] + self.dice.roll(3) as u32;
         let air = if lte {
             let &(carrier, band, prb, priority, tdd) = self.dice.one_of(of.layers);
             let pci = self.dice.roll(504) as u16;
@@ -371,6 +374,7 @@ impl Border {
     /// At night all stations of one standard of a network get other areas.
     fn replan(&mut self) {
         let (network, lte) = (self.dice.roll(6) as usize, self.dice.roll(2) == 1);
+        self.shifted[network][usize::from(lte)] += 10;
         for station in self.stations.iter_mut().filter(|station| station.network == network) {
             match &mut station.air {
                 Air::Lte(cell) if lte => cell.tac += 10,

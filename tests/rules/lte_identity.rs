@@ -63,6 +63,14 @@ fn id_03_benign_lookalike_an_operator_that_shares_anothers_cell_and_spectrum_is_
     assert_eq!(of("ID-03", &guest), []);
 }
 
+#[test]
+fn id_03_is_context_where_only_the_bands_of_an_operator_are_known() {
+    let cambodian = |center_hz: u64, band: u16| of("ID-03", &at_border("456-08").on(center_hz, band));
+    assert_eq!(cambodian(2_680_000_000, 7), [C], "public lists have Metfone's LTE in band 3");
+    assert_eq!(cambodian(1_845_000_000, 3), []);
+    assert_eq!(of("ID-03", &at_border("456-03").on(2_680_000_000, 7)), [], "nothing is known of its bands");
+}
+
 // ---------------------------------------------------------------- ID-04
 
 /// srsRAN's default carrier, EARFCN 3350.
