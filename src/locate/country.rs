@@ -145,6 +145,11 @@ impl Border {
         Ok(Border { source: file.source, date: file.date, accuracy_m: file.accuracy_m, note: file.note, countries })
     }
 
+    /// Every ring with its country's code: longitude and latitude of its corners, the last being the first.
+    pub fn outlines(&self) -> impl Iterator<Item = (&str, &[[f64; 2]])> {
+        self.countries.iter().flat_map(|c| c.polygons.iter().flatten().map(|ring| (c.code.as_str(), ring.as_slice())))
+    }
+
     /// The country that a place lies in by this file's line.
     pub fn country(&self, place: &Position) -> Option<&str> {
         let at = [place.lon_deg, place.lat_deg];

@@ -34,6 +34,7 @@ pub mod gather;
 pub mod geodesy;
 mod likelihood;
 mod model;
+pub mod pathloss;
 pub mod phase;
 pub mod phases;
 mod prior;
