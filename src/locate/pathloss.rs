@@ -50,6 +50,8 @@ const FREEDOM: f64 = 4.0;
 /// The variance of that distribution over its squared scale would be 2; of Gaussian samples the weighted scale comes out at this share of
 /// the variance (checked by the tests).
 const GAUSSIAN_SHARE: f64 = 0.75;
+/// What weighting costs of Gaussian samples' information (checked by the tests).
+const EFFICIENCY: f64 = 0.95;
 const ROUNDS: usize = 20;
 /// Samples nearer than this are under the antenna, where its pattern rules.
 const NEAREST_M: f64 = 50.0;
@@ -64,7 +66,7 @@ impl PathLoss {
             .collect();
         let mut scale2 = SHADOWING.0 * SHADOWING.0;
         let mut weights = vec![1.0; rows.len()];
-        let (mut solution, mut covariance) = ([EXPONENT.0, INTERCEPT_DB.0], [0.0; 3]);
+        let mut solution = [EXPONENT.0, INTERCEPT_DB.0];
         for _ in 0..ROUNDS {
             // Unknowns: exponent and loss at 1 m; priors first.
             let mut info = [EXPONENT.1.powi(-2), 0.0, INTERCEPT_DB.1.powi(-2)];
@@ -75,7 +77,7 @@ impl PathLoss {
                 right = [right[0] + w * x * loss, right[1] + w * loss];
             }
             let determinant = info[0] * info[2] - info[1] * info[1];
-            covariance = [info[2] / determinant, -info[1] / determinant, info[0] / determinant];
+            let covariance = [info[2] / determinant, -info[1] / determinant, info[0] / determinant];
             solution = [
                 covariance[0] * right[0] + covariance[1] * right[1],
                 covariance[1] * right[0] + covariance[2] * right[1],
@@ -89,6 +91,14 @@ impl PathLoss {
             }
         }
         let shadowing = Db((scale2 / GAUSSIAN_SHARE).sqrt());
+        // The weighted scale is less than the samples' deviation: the covariance is by the latter.
+        let mut info = [EXPONENT.1.powi(-2), 0.0, INTERCEPT_DB.1.powi(-2)];
+        for ((x, _), weight) in rows.iter().zip(&weights) {
+            let w = EFFICIENCY * weight / shadowing.0.powi(2);
+            info = [info[0] + w * x * x, info[1] + w * x, info[2] + w];
+        }
+        let determinant = info[0] * info[2] - info[1] * info[1];
+        let covariance = [info[2] / determinant, -info[1] / determinant, info[0] / determinant];
         let [exponent, intercept_db] = solution;
         PathLoss { exponent, intercept_db, covariance, shadowing, samples: rows.len() }
     }
