@@ -1,5 +1,8 @@
 //! `daen locate`: places transmitters from recorded observations.
 
+#[cfg(feature = "sensor")]
+mod plot;
+
 use anyhow::{Context, bail, ensure};
 use daen::cell::CellKey;
 use daen::locate::country::Border;
@@ -54,6 +57,10 @@ pub struct Args {
     /// Positions and 95 % regions as one GeoJSON FeatureCollection.
     #[arg(long)]
     geojson: bool,
+    /// Draw a map of nodes, sites, border line and regions into this PNG file.
+    #[cfg(feature = "sensor")]
+    #[arg(long, value_name = "MAP.png")]
+    plot: Option<PathBuf>,
 }
 
 /// A line of the observations.
@@ -100,6 +107,20 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             (suspect, fix)
         })
         .collect();
+    #[cfg(feature = "sensor")]
+    if let Some(path) = &args.plot {
+        let mut map = plot::Map {
+            nodes: BTreeMap::new(),
+            sites: Vec::new(),
+            fixes: fixes.iter().filter_map(|(suspect, fix)| Some((suspect, fix.as_ref().ok()?))).collect(),
+            border: border.as_ref(),
+        };
+        map.nodes.extend(lines.iter().filter_map(|l| Some((l.node.clone(), l.observation.position?))));
+        let sites: BTreeMap<CellKey, Position> =
+            lines.iter().filter_map(|l| Some((l.observation.cell, site_of(&l.observation)?))).collect();
+        map.sites.extend(sites.into_values());
+        plot::draw(&map, path)?;
+    }
     let mut out = std::io::stdout().lock();
     write(&mut out, &args, &fixes, border.as_ref()).or_else(|error| match error.downcast_ref::<std::io::Error>() {
         // Whoever reads has seen enough.

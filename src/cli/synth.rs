@@ -4,6 +4,7 @@ use anyhow::{Context, bail, ensure};
 use clap::{Subcommand, ValueEnum};
 use daen::cell::{Plmn, gsm_arfcn};
 use daen::radio::source::{Event, IqBlock, IqSource, StreamInfo};
+use daen::synth::border::{Border, BorderConfig};
 use daen::synth::channel::Noise;
 use daen::synth::gsm::beacon::{Beacon, BeaconConfig, Program};
 use daen::synth::gsm::broadcast::Broadcast;
@@ -28,6 +29,8 @@ enum What {
     Gsm(GsmArgs),
     /// A stretch of border as one or all of its nodes hear it, with truth.json and register.csv.
     Scene(SceneArgs),
+    /// A border as observations of many nodes and cells, with truth.json and register.csv; for `daen locate`.
+    Border(BorderArgs),
 }
 
 /// Which cell to imitate.
@@ -125,9 +128,41 @@ struct SceneArgs {
     start_ns: i64,
 }
 
+#[derive(Debug, clap::Args)]
+struct BorderArgs {
+    /// Licensed sites, three cells each.
+    #[arg(long, default_value_t = 100)]
+    sites: usize,
+    /// Nodes along the border.
+    #[arg(long, default_value_t = 12)]
+    nodes: usize,
+    /// Share of the nodes whose clocks know the time.
+    #[arg(long, default_value_t = 0.5)]
+    disciplined: f64,
+    /// Transmitters without a licence that stand.
+    #[arg(long, default_value_t = 1)]
+    standing: usize,
+    /// Transmitters without a licence that drive.
+    #[arg(long, default_value_t = 1)]
+    driving: usize,
+    /// Length in seconds.
+    #[arg(long, default_value_t = 600.0)]
+    seconds: f64,
+    /// Seconds between a node's reports of one cell.
+    #[arg(long, default_value_t = 30.0)]
+    every: f64,
+    /// Folder to write observations.jsonl, truth.json and register.csv into; it is made if absent.
+    #[arg(long)]
+    out: PathBuf,
+    /// What all that is random follows from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.what {
+        What::Border(args) => border(&args),
         What::Gsm(args) => gsm(&args),
         What::Scene(args) => scene(&args),
     }
@@ -240,6 +275,35 @@ fn scene(args: &SceneArgs) -> anyhow::Result<()> {
             format!("synthetic scene {} as node {id} hears it, seed {}; see truth.json", scene.name, scene.seed);
         record(&args.out.join(format!("{}-{id}.sigmf-meta", scene.name)), args.format, source, &description)?;
     }
+    Ok(())
+}
+
+fn border(args: &BorderArgs) -> anyhow::Result<()> {
+    let config = BorderConfig {
+        seed: args.seed,
+        sites: args.sites,
+        nodes: args.nodes,
+        disciplined: args.disciplined,
+        standing: args.standing,
+        driving: args.driving,
+        seconds: args.seconds,
+        every_s: args.every,
+        ..BorderConfig::default()
+    };
+    let border = Border::new(config)?;
+    std::fs::create_dir_all(&args.out).with_context(|| format!("{}: cannot make this folder", args.out.display()))?;
+    let mut lines = String::new();
+    for report in border.reports() {
+        let mut line = serde_json::to_value(&report.observation).context("an observation cannot be written as JSON")?;
+        line["node"] = report.node.as_str().into();
+        line["received_ns"] = report.received.0.into();
+        lines += &format!("{line}\n");
+    }
+    write_text(&args.out.join("observations.jsonl"), &lines)?;
+    let truth = serde_json::to_string_pretty(&border).context("the truth cannot be written as JSON")?;
+    write_text(&args.out.join("truth.json"), &format!("{truth}\n"))?;
+    write_text(&args.out.join("register.csv"), &border.register_csv())?;
+    eprintln!("{}: {} observations", args.out.join("observations.jsonl").display(), lines.lines().count());
     Ok(())
 }
 

@@ -11,13 +11,14 @@
 //! position enters linearly and is eliminated exactly; absolute time is the same model with a prior on `b`. Received levels
 //! add `P - 10 n log10 d` (two more linear unknowns with priors), bearings add a direction.
 //!
-//! Inputs that can be late (no line of sight) have a one-sided mixture likelihood. Every position that the inputs admit is
-//! reported: nodes in a line give a mirror image, which may lie in another country.
+//! Inputs that can be late (no line of sight) have a one-sided mixture likelihood; licensed cells' frames are weighted by the probability
+//! that they are not. Every position that the inputs admit is reported: nodes in a line give a mirror image, which may lie in another
+//! country. Licensed cells' phases are learned from day to day ([`phases`]), path loss is learned node by node ([`pathloss`]), and an
+//! emitter that moves is followed from fix to fix ([`track`]).
 //!
-//! Limits: the emitter stands still; a licensed path is taken to be in line of sight; levels have independent shadowing and one
-//! exponent. What is reached is measured by `tests/locate.rs` and recorded in tests/data/locate/README.md: in line of sight the bound
-//! within 5 % for 3 to 6 nodes; where a third of the paths is late by 500 ns, 1.5 times the clean error, with 95 % regions that then
-//! hold the truth in 90 %.
+//! Limits: within one fix the emitter stands still; levels have independent shadowing and one exponent. What is reached is measured by
+//! `tests/locate.rs` and recorded in tests/data/locate/README.md: in line of sight the bound within 5 % for 3 to 6 nodes; where a third of
+//! the paths is late by 500 ns, 1.5 times the clean error for a ring of five, with regions that hold what they say.
 //!
 //! ## References
 //! - NIMA TR8350.2, third edition: WGS-84 ellipsoid, table 3.1
@@ -34,6 +35,7 @@ pub mod gather;
 pub mod geodesy;
 mod likelihood;
 mod model;
+pub mod pathloss;
 pub mod phase;
 pub mod phases;
 mod prior;

@@ -156,13 +156,11 @@ pub(super) fn prior(problem: &Problem, layout: &Layout) -> (Vec<f64>, Vec<f64>) 
     }
 }
 
-/// The row of a licensed cell's frame: terms that stay, and the cell's own coefficients with what was observed.
-fn terms(
-    problem: &Problem,
-    layout: &Layout,
-    cell: usize,
-    arrival: &Arrival,
-) -> ([(Option<usize>, f64); 2], ([f64; 2], f64)) {
+/// Terms that stay, and a cell's own coefficients with what was observed.
+type CellRow = ([(Option<usize>, f64); 2], ([f64; 2], f64));
+
+/// The row of a licensed cell's frame.
+fn terms(problem: &Problem, layout: &Layout, cell: usize, arrival: &Arrival) -> CellRow {
     let &Arrival { node, clock, at_ns, elapsed_s, .. } = arrival;
     let site = &problem.cells[cell];
     let drift = if site.rate_sigma_ppb > 0.0 { -elapsed_s } else { 0.0 };

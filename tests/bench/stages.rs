@@ -15,6 +15,8 @@ mod lte_support;
 mod support;
 
 use daen::dsp::channelizer::Channelizer;
+use daen::locate::problem::{Arrival, Clock, Late, Problem};
+use daen::locate::{Enu, METRES_PER_NS, locate};
 use daen::observation::Observation;
 use daen::radio::source::StreamInfo;
 use daen::rat::gsm::coding::{BURST_BITS, Place, XcchDecoder, encode_xcch};
@@ -141,4 +143,31 @@ fn tell(bencher: Bencher) {
         let octets = |observation| serde_json::to_string(observation).map_or(0, |json| json.len());
         heard.iter().map(octets).sum::<usize>()
     });
+}
+
+/// A transmitter heard by six nodes on clocks that know the time, each reading off by some tens of nanoseconds.
+fn heard_by_six(number: usize, late: Option<Late>) -> Problem {
+    let mut problem = Problem { late, ..Problem::default() };
+    for clock in 0..6 {
+        // Evenly round it and not quite, at 3 to 10 km; errors that look random and are the same in every run.
+        let mixed = |k: usize| ((number * 31 + clock * 17 + k) * 2_654_435_761 % 4096) as f64 / 4096.0;
+        let (sin, cos) = ((clock as f64 + 0.6 * mixed(1)) / 6.0 * std::f64::consts::TAU).sin_cos();
+        let range = 3000.0 + 7000.0 * mixed(2);
+        let node = Enu { east_m: range * sin, north_m: range * cos, up_m: 0.0 };
+        let excess = if late.is_some() && mixed(3) < 0.3 { 1000.0 * mixed(4) } else { 0.0 };
+        let at_ns = range / METRES_PER_NS + 300.0 * (mixed(5) - 0.5) + excess;
+        problem.clocks.push(Clock { offset_sigma_ns: Some(1e-3), rate_sigma_ppb: 0.0 });
+        problem.arrivals.push(Arrival { node, clock, at_ns, elapsed_s: 0.0, sigma_ns: 100.0 });
+    }
+    problem
+}
+
+/// A thousand transmitters of six nodes each, once; by plain least squares (the baseline), and with paths that may be late.
+#[divan::bench(args = [false, true], sample_count = 10, sample_size = 1)]
+fn place_a_thousand_emitters(bencher: Bencher, late: bool) {
+    let late = late.then_some(Late { share: 0.3, mean_ns: 500.0 });
+    let problems: Vec<Problem> = (0..1000).map(|number| heard_by_six(number, late)).collect();
+    bencher
+        .counter(ItemsCount::new(problems.len()))
+        .bench_local(|| problems.iter().filter(|problem| locate(problem).is_ok()).count());
 }

@@ -57,11 +57,8 @@ impl Motion {
         if to == STANDING {
             // Where it is, it stays; its speed is nothing.
             (x[2], x[3]) = (0.0, 0.0);
-            for i in 0..4 {
-                for j in 2..4 {
-                    (p[i][j], p[j][i]) = (0.0, 0.0);
-                }
-            }
+            p.iter_mut().for_each(|row| (row[2], row[3]) = (0.0, 0.0));
+            (p[2], p[3]) = ([0.0; 4], [0.0; 4]);
             return Mode { x, p, share: mode.share };
         }
         if from == STANDING {
@@ -180,9 +177,9 @@ fn update(mode: &mut Mode, place: &Place) -> Option<f64> {
     let off = [place.at[0] - mode.x[0], place.at[1] - mode.x[1]];
     let inverse = [s[2] / determinant, -s[1] / determinant, s[0] / determinant];
     let gain = p.map(|row| [row[0] * inverse[0] + row[1] * inverse[1], row[0] * inverse[1] + row[1] * inverse[2]]);
-    for i in 0..4 {
-        mode.x[i] += gain[i][0] * off[0] + gain[i][1] * off[1];
-        (0..4).for_each(|j| mode.p[i][j] -= gain[i][0] * p[0][j] + gain[i][1] * p[1][j]);
+    for (i, gain) in gain.iter().enumerate() {
+        mode.x[i] += gain[0] * off[0] + gain[1] * off[1];
+        (0..4).for_each(|j| mode.p[i][j] -= gain[0] * p[0][j] + gain[1] * p[1][j]);
     }
     let distance = off[0] * off[0] * inverse[0] + 2.0 * off[0] * off[1] * inverse[1] + off[1] * off[1] * inverse[2];
     Some((-0.5 * distance).exp() / (std::f64::consts::TAU * determinant.sqrt()))
