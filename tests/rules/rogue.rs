@@ -173,6 +173,7 @@ fn a_false_public_warning_is_found_when_the_cells_around_have_been_heard_again()
             segments: BTreeMap::new(),
             last_segment: Some(0),
             text: Some("Banks are closing: secure your money at this address".to_owned()),
+            language: Some("en".to_owned()),
         }];
         let liar = liar.stream("liar", DAY);
         let mut findings = judge(&mut engine, (0..3).map(|s| liar.heard(border.now + s)));

@@ -27,6 +27,7 @@ fn cmas(message_identifier: u16) -> impl Fn(&mut LteFields) {
             segments: BTreeMap::new(),
             last_segment: Some(1),
             text: Some("Move to high ground now".to_owned()),
+            language: Some("en".to_owned()),
         }];
     }
 }

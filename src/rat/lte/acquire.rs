@@ -1,5 +1,6 @@
 //! From a candidate of the search to a cell: place and carrier by reference signals, then the MIB.
 
+use super::cancel::Known;
 use super::channel::Channel;
 use super::grid::{Cutter, Grid, Pace, Stretch};
 use super::numerology::{BASE_RATE, CENTRE, CyclicPrefix, MAX_SYMBOLS};
@@ -10,16 +11,12 @@ use num_complex::Complex32;
 use std::f64::consts::TAU;
 
 /// Resource blocks that every cell has.
-const LEAST_BLOCKS: usize = CENTRE / 12;
+pub const LEAST_BLOCKS: usize = CENTRE / 12;
 /// Frames that a MIB is looked for in: two periods and what they may be cut by.
 const MAX_FRAMES: usize = 17;
 
 /// Difference between the length of a frame as seen and as the carrier says, beyond which the carrier is not believed.
 const FOREIGN: f64 = 20e-6;
-
-/// Least coherence of the reference signals of what is looked at further. Noise has it in one of 160 (three exponentially
-/// distributed shares beyond 9); a cell at -9 dB an element reaches 25 in 80 ms.
-const LEAST_COHERENCE: f32 = 9.0;
 
 /// A cell whose MIB was received.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,8 +32,6 @@ pub struct Acquired {
 /// Sums of products of reference elements: their angles tell the errors of a pace.
 #[derive(Clone, Copy, Debug, Default)]
 struct Turns {
-    /// Subframes that were seen.
-    subframes: usize,
     /// From the first to the last pilot symbol of a slot.
     slot: Complex32,
     /// From one slot to the next.
@@ -45,34 +40,24 @@ struct Turns {
     slope: [Complex32; 2],
 }
 
-impl Turns {
-    /// Powers of the sums over what noise alone would give each on average.
-    fn coherence(&self, pilots: usize) -> f32 {
-        // Products of two subframe's rows each, beside the elements whose energy the sums are relative to.
-        let (row, all) = (pilots as f32, (4 * pilots) as f32);
-        let noise = |products: f32| self.subframes.max(1) as f32 * products / (all * all);
-        let slope = self.slope[0] + self.slope[1];
-        slope.norm_sqr() / noise(4.0 * (row - 1.0))
-            + self.half.norm_sqr() / noise(2.0 * row)
-            + self.slot.norm_sqr() / noise(2.0 * (2.0 * row - 1.0))
-    }
-}
-
 /// Moves `pace` to where the reference signals of port 0 say that the frames of `stretch` are, and its offset along.
 ///
-/// `carrier`: nominal carrier, to which the frame's length is related. `false` where it leads nowhere, or where
-/// there is no such reference signal.
-pub fn refine(cutter: &mut Cutter, stretch: &Stretch<'_>, reference: &Reference, carrier: Hz, pace: &mut Pace) -> bool {
+/// `carrier`: nominal carrier, to which the frame's length is related. `false` where it leads nowhere.
+pub fn refine(
+    cutter: &mut Cutter,
+    stretch: &Stretch<'_>,
+    reference: &Reference,
+    carrier: Hz,
+    pace: &mut Pace,
+    known: &mut [Known],
+) -> bool {
     let cp = reference.cp();
     let mut grid = Grid::new(reference.subcarriers(), MAX_SYMBOLS);
     let last = cp.slot_symbols() - 3;
     let apart = (cp.useful(last) - cp.useful(0)) as f64 / BASE_RATE.0;
     let slot = (cp.useful(cp.slot_symbols()) - cp.useful(0)) as f64 / BASE_RATE.0;
     for pass in 0..5 {
-        let turns = observe(cutter, stretch, reference, pace, &mut grid);
-        if pass == 0 && turns.coherence(reference.subcarriers() / SPACING) < LEAST_COHERENCE {
-            return false;
-        }
+        let turns = observe(cutter, stretch, reference, pace, &mut grid, known);
         // The first pass is unambiguous over 3.5 kHz, the others are finer.
         let error = match pass {
             0 => f64::from(turns.slot.arg()) / (TAU * apart),
@@ -98,7 +83,14 @@ pub fn refine(cutter: &mut Cutter, stretch: &Stretch<'_>, reference: &Reference,
     true
 }
 
-fn observe(cutter: &mut Cutter, stretch: &Stretch<'_>, reference: &Reference, pace: &Pace, grid: &mut Grid) -> Turns {
+fn observe(
+    cutter: &mut Cutter,
+    stretch: &Stretch<'_>,
+    reference: &Reference,
+    pace: &Pace,
+    grid: &mut Grid,
+    known: &mut [Known],
+) -> Turns {
     let cp = reference.cp();
     let (slot, last) = (cp.slot_symbols(), cp.slot_symbols() - 3);
     let mut turns = Turns::default();
@@ -108,8 +100,13 @@ fn observe(cutter: &mut Cutter, stretch: &Stretch<'_>, reference: &Reference, pa
         for frame in frames.take(MAX_FRAMES) {
             let mut pilots: [(usize, Vec<Complex32>); 4] = Default::default();
             let mut whole = true;
-            for (symbol, pilots) in [0, last, slot, slot + last].into_iter().zip(&mut pilots) {
+            let rows = [0, last, slot, slot + last];
+            let more = if known.iter().any(|known| known.ports() == 4) { &[1, slot + 1][..] } else { &[] };
+            for &symbol in rows.iter().chain(more) {
                 whole &= cutter.cut(stretch, pace, (frame, subframe), cp, symbol..symbol + 1, grid);
+            }
+            known.iter_mut().for_each(|known| known.remove_reference(grid, subframe));
+            for (symbol, pilots) in rows.into_iter().zip(&mut pilots) {
                 let Some((first, known)) = reference.of(0, subframe, symbol) else { continue };
                 let received = grid.symbol(symbol)[first..].iter().step_by(SPACING);
                 *pilots = (first, received.zip(known).map(|(value, known)| value * known.conj()).collect());
@@ -119,7 +116,6 @@ fn observe(cutter: &mut Cutter, stretch: &Stretch<'_>, reference: &Reference, pa
             }
             let energy: f32 = pilots.iter().flat_map(|(_, values)| values).map(Complex32::norm_sqr).sum();
             let weight = 1.0 / energy.max(1e-20);
-            turns.subframes += 1;
             for (early, late) in [(0, 2), (1, 3)] {
                 turns.half += product(&pilots[early].1, &pilots[late].1) * weight;
             }
@@ -142,16 +138,17 @@ fn product(early: &[Complex32], late: &[Complex32]) -> Complex32 {
     early.iter().zip(late).map(|(early, late)| late * early.conj()).sum()
 }
 
-/// Looks for the MIB of a candidate; `pace` is where the search saw it.
+/// Looks for the MIB of a candidate; `pace` is where the search saw it. Cells known to be at the same place, if any, are taken out.
 pub fn acquire(
     cutter: &mut Cutter,
     stretch: &Stretch<'_>,
     (pci, cp): (u16, CyclicPrefix),
     carrier: Hz,
     mut pace: Pace,
+    known: &mut [Known],
 ) -> Option<Acquired> {
     let reference = Reference::new(pci, cp, LEAST_BLOCKS);
-    if !refine(cutter, stretch, &reference, carrier, &mut pace) {
+    if !refine(cutter, stretch, &reference, carrier, &mut pace, known) {
         return None;
     }
     let mut broadcast = Broadcast::new(pci, cp, CENTRE);
@@ -162,6 +159,7 @@ pub fn acquire(
     let mut received: [Vec<Option<[[f32; MOTHER_BITS]; PERIOD]>>; 3] = Default::default();
     for frame in range.take(MAX_FRAMES) {
         let whole = cutter.cut(stretch, &pace, (frame, 0), cp, 0..cp.symbols(), &mut grid);
+        known.iter_mut().for_each(|known| known.remove(&mut grid, frame));
         for (frames, (ports, _)) in received.iter_mut().zip(PORTS) {
             frames.push(whole.then(|| {
                 channel.estimate(&grid, &reference, 0, cp.symbols(), ports, None);

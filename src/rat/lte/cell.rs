@@ -1,6 +1,7 @@
 //! One cell whose MIB is known: its frames followed, its system information received, its signal measured.
 
 use super::acquire::Acquired;
+use super::cancel::Known;
 use super::channel::Channel;
 use super::control::{Control, Layout, PHICH_FACTORS, Place, SI_RNTI};
 use super::dci::{self, Assignment};
@@ -88,11 +89,15 @@ pub struct Cell {
     /// Something new was received since this was last cleared.
     pub changed: bool,
     number: u16,
+    /// The last MIB, its frame number zeroed.
+    mib: [u8; 3],
     /// The MIB that it was acquired by has not come again: it lies in the stretch that is followed and counts once.
     repeated: bool,
     next: (i64, usize),
     last_mib: i64,
     middle: Middle,
+    /// Cells at the same place, to be taken out.
+    known: Vec<Known>,
     period: Mother,
     collected: usize,
     /// The last SIB1, how often it came without another between, and the frame in which it was first or last of that.
@@ -106,12 +111,14 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A cell that was acquired; it is followed from the first subframe of `stretch` on. `None` where its MIB is senseless.
+    /// A cell that was acquired; it is followed from the first subframe of `stretch` on, and the cells `known`, which are at
+    /// the same place, are taken out. `None` where its MIB is senseless.
     pub fn new(
         acquired: &Acquired,
         (pci, duplex, cp): (u16, Duplex, CyclicPrefix),
         cutter: &Cutter,
         stretch: &Stretch<'_>,
+        known: Vec<Known>,
     ) -> Option<Cell> {
         let mib = parse_mib(acquired.mib.octets).ok()?.0;
         let blocks = usize::from(mib.prb);
@@ -158,9 +165,11 @@ impl Cell {
             heard: (start, start),
             changed: true,
             number: acquired.sfn,
+            mib: octets,
             next,
             last_mib: 0,
-            middle: Middle::new(pci, cp, ports),
+            middle: Middle::new(pci, cp, ports, known.iter().any(|known| known.ports() == 4)),
+            known,
             period: [0.0; MOTHER_BITS],
             collected: 0,
             sib1: (Vec::new(), 0),
@@ -176,6 +185,12 @@ impl Cell {
     /// The system frame number of frame `frame` of the pace.
     pub fn frame_number(&self, frame: i64) -> u16 {
         (i64::from(self.number) + frame).rem_euclid(FRAME_NUMBERS) as u16
+    }
+
+    /// What it sends in the frames of another cell, which has the timing `pace` and is received on `blocks` resource blocks.
+    pub fn known(&self, pace: &Pace, blocks: usize) -> Known {
+        let frame = ((pace.start - self.pace.start) / self.pace.period).round() as i64;
+        Known::new((self.pci, self.cp), self.ports, self.mib, self.frame_number(frame), blocks.min(self.blocks))
     }
 
     /// Resource blocks that its reference signals are received on.
@@ -223,6 +238,9 @@ impl Cell {
                 return;
             }
         }
+        for known in &mut self.known {
+            known.remove(&mut self.grid, frame);
+        }
         (self.channel.power, self.channel.noise) = middle::level(&self.grid, &self.reference, self.ports);
         let errors =
             self.measurements.take(&self.grid, &self.channel, &self.reference, &self.pace, frame, cutter.symbol_len());
@@ -261,6 +279,7 @@ impl Cell {
             return self.count("mib_failed");
         }
         self.last_mib = frame;
+        self.mib = stable(octets);
         self.heard.1 = self.pace.subframe(frame, 1);
         let told = first_frame(octets) + (PERIOD - 1) as u16;
         if told != self.frame_number(frame) {

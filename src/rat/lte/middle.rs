@@ -20,14 +20,14 @@ pub struct Middle {
 }
 
 impl Middle {
-    /// For cell `pci` with `ports` antenna ports.
-    pub fn new(pci: u16, cp: CyclicPrefix, ports: usize) -> Middle {
+    /// For cell `pci` with `ports` antenna ports; `all`: those of any port are needed.
+    pub fn new(pci: u16, cp: CyclicPrefix, ports: usize, all: bool) -> Middle {
         let slot = cp.slot_symbols();
         let [first, second, last] = symbols(cp);
         let mut needed = vec![first, last, slot + last];
         needed.extend(slot..slot + 4);
-        if ports == 4 {
-            needed.push(second);
+        if ports == 4 || all {
+            needed.extend([second, slot + second]);
         }
         needed.sort_unstable();
         needed.dedup();

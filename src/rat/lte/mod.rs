@@ -1,13 +1,16 @@
 //! LTE broadcast receiver: every cell on the carrier at a stream's centre.
 //!
 //! The stream is worked through in windows of 160 ms. In those where a search is due, [`search`] looks for synchronisation
-//! signals over +-140 kHz and [`mod@acquire`] confirms each candidate by its MIB ([`pbch`]); nothing is reported that no CRC has
-//! confirmed. A confirmed [`cell`] is followed subframe by subframe: MIB, then PDCCH ([`control`], [`dci`]) and PDSCH
+//! signals over +-140 kHz, [`identify`] reads what cell they say, and [`mod@acquire`] confirms each candidate by its MIB ([`pbch`]);
+//! nothing is reported that no CRC has confirmed. Weaker cells with the timing of a known one are found by [`neighbours`], and the
+//! known one is taken out of what they are read from ([`cancel`]). In the other windows [`intake`] keeps only what the known cells
+//! need. A confirmed [`cell`] is followed subframe by subframe: MIB, then PDCCH ([`control`], [`dci`]) and PDSCH
 //! ([`shared`], [`system_information`]) where the stream holds the cell's whole bandwidth; [`measure`] takes level, timing and
 //! carrier from its reference signals.
 //!
 //! What is not covered: carriers away from the stream's centre; streams slower than 1.92 Msps; in TDD, system information in
-//! special subframes; NB-IoT and eMTC. Cells whose frames begin within 5 us of each other must differ in PCI.
+//! special subframes. Cells whose frames begin within 5 us of each other must differ in PCI. eMTC is noted (counter `emtc`: MIBs that
+//! announce SIB1-BR) and NB-IoT recognised by [`nb_iot`]; neither is decoded.
 //!
 //! All decisions are taken at windows of a fixed length: reports do not depend on how the stream is cut into blocks. A window and
 //! a frame are buffered, 45 MB at the highest rate.
@@ -17,6 +20,7 @@
 //! - 3GPP TS 36.104 Release 17: channel raster (clause 5.7.2)
 
 pub mod acquire;
+pub mod cancel;
 pub mod carriers;
 pub mod cell;
 pub mod channel;
@@ -27,6 +31,7 @@ pub mod identify;
 pub mod intake;
 pub mod measure;
 pub mod middle;
+pub mod nb_iot;
 pub mod neighbours;
 pub mod numerology;
 pub mod pbch;
@@ -37,18 +42,20 @@ pub mod sync;
 pub mod system_information;
 
 use crate::cell::{CellKey, Rat};
+use crate::l3::lte::parse_mib;
 use crate::observation::lte::Radio;
 use crate::observation::{CarrierError, Fields, FrameName, FrameTiming};
 use crate::radio::source::StreamInfo;
 use crate::rat::CellReport;
 use crate::units::{Db, Dbfs, Hz, Nanos, Ppb, Timestamp};
-use acquire::acquire;
+use acquire::{LEAST_BLOCKS, acquire};
+use cancel::Known;
 use cell::Cell;
 use grid::Pace;
 use intake::Intake;
 use neighbours::Neighbours;
 use num_complex::Complex32;
-use numerology::{BASE_RATE, BASE_SUBFRAME, CyclicPrefix, Duplex};
+use numerology::{BASE_RATE, BASE_SUBFRAME, BLOCK, CyclicPrefix, Duplex};
 use search::GRID;
 
 /// Raster of carriers; TS 36.104 clause 5.7.2.
@@ -75,6 +82,8 @@ const MAX_PAST: usize = 64;
 const SAME: f64 = 10.0;
 /// Cells whose frames begin within this of each other have one timing as far as synchronisation signals tell: 4.7 us.
 const BESIDE: f64 = 9.0;
+/// Cells that are taken out of what a weaker one at their place is read from.
+const MAX_KNOWN: usize = 3;
 /// Standard deviation given for what could not be measured: no oscillator is worse than 100 ppm.
 const UNKNOWN_PPB: f64 = 100_000.0;
 /// A frame rate known this well decides between carriers of the raster.
@@ -287,10 +296,12 @@ impl Receiver {
                 continue;
             }
             let known: Vec<u16> = self.cells.iter().filter(|other| beside(other)).map(|other| other.pci).collect();
+            let others = self.cells.iter().filter(|other| beside(other)).take(MAX_KNOWN);
+            let mut others: Vec<Known> = others.map(|other| other.known(&cell.pace, LEAST_BLOCKS)).collect();
             let (duplex, cp, pace) = (cell.duplex, cell.cp, cell.pace);
             let (cutter, stretch) = work.view();
             let symbol = cutter.symbol_len() as f64;
-            for found in self.neighbours.scan(cutter, &stretch, (&pace, cp), &known) {
+            for found in self.neighbours.scan(cutter, &stretch, (&pace, cp), &known, &mut others) {
                 self.confirm((found.pci, duplex, cp), Pace { start: pace.start + found.late * symbol, ..pace });
             }
         }
@@ -304,10 +315,20 @@ impl Receiver {
         if self.cells.len() == MAX_CELLS || known_already(&self.cells, pci, &pace, near) {
             return;
         }
-        let Some(acquired) = acquire(cutter, &stretch, (pci, cp), self.carrier, pace) else { return };
-        if !known_already(&self.cells, pci, &acquired.pace, near) {
-            self.cells.extend(Cell::new(&acquired, (pci, duplex, cp), cutter, &stretch));
-        }
+        let beside = BESIDE / SAME * near;
+        let known = |pace: &Pace, blocks: usize| -> Vec<Known> {
+            let cells = self.cells.iter().filter(|cell| cell.cp == cp && apart(&cell.pace, pace) < beside);
+            cells.take(MAX_KNOWN).map(|cell| cell.known(pace, blocks)).collect()
+        };
+        let acquired = acquire(cutter, &stretch, (pci, cp), self.carrier, pace, &mut known(&pace, LEAST_BLOCKS));
+        let Some(acquired) = acquired.filter(|acquired| !known_already(&self.cells, pci, &acquired.pace, near)) else {
+            return;
+        };
+        // As many as the cell is received on.
+        let told = parse_mib(acquired.mib.octets).map_or(LEAST_BLOCKS, |(mib, _)| usize::from(mib.prb));
+        let blocks = if told * BLOCK <= cutter.max_subcarriers() { told } else { LEAST_BLOCKS };
+        let known = known(&acquired.pace, blocks);
+        self.cells.extend(Cell::new(&acquired, (pci, duplex, cp), cutter, &stretch, known));
     }
 
     fn remember(&mut self, cell: Cell) {

@@ -5,6 +5,7 @@
 //! every identity are matched, symbol by symbol and over the delays of a cyclic prefix, and their powers are summed; what
 //! stands out of its kind (identities with the same places, which see the same interference) is a candidate.
 
+use super::cancel::Known;
 use super::grid::{Cutter, Grid, Pace, Stretch};
 use super::numerology::{CENTRE, CyclicPrefix, MAX_SYMBOLS};
 use super::reference::{Reference, SPACING, symbols};
@@ -80,23 +81,26 @@ impl Neighbours {
         }
     }
 
-    /// Identities that stand out at the frames of `pace`, the strongest first; `but`: those that are known.
+    /// Identities that stand out at the frames of `pace`, the strongest first; `but`: those that are known, and what is to be taken out
+    /// of them.
     pub fn scan(
         &mut self,
         cutter: &mut Cutter,
         stretch: &Stretch<'_>,
         (pace, cp): (&Pace, CyclicPrefix),
         but: &[u16],
+        known: &mut [Known],
     ) -> Vec<Neighbour> {
         self.prepare(cp);
         self.sums.fill(0.0);
         for (which, subframe) in LOOKED_AT.into_iter().enumerate() {
             for frame in cutter.frames(stretch, pace, subframe).take(MAX_FRAMES) {
+                if !cutter.cut(stretch, pace, (frame, subframe), cp, 0..cp.symbols(), &mut self.grid) {
+                    continue;
+                }
+                known.iter_mut().for_each(|known| known.remove_reference(&mut self.grid, subframe));
                 for (row, symbol) in rows(cp).into_iter().enumerate() {
-                    let place = (frame, subframe);
-                    if cutter.cut(stretch, pace, place, cp, symbol..symbol + 1, &mut self.grid) {
-                        self.add((which * ROWS + row) * IDENTITIES, symbol);
-                    }
+                    self.add((which * ROWS + row) * IDENTITIES, symbol);
                 }
             }
         }

@@ -199,18 +199,37 @@ fn gather(frames: &[Option<[Mother; PERIOD]>], quarter: usize) -> Vec<(Mother, u
     periods
 }
 
-/// Coded bits, as signs, by which the words of two MIBs differ that differ in `changed`: the code and its parity are linear.
-fn difference(changed: u32) -> [f32; MOTHER_BITS] {
+/// The scrambled bits of a period, `count` of them: cell `pci` with `ports` ports sends `mib` in the frames whose number over four is
+/// `period`; TS 36.212 clause 5.3.1, TS 36.211 clause 6.6.1.
+pub fn encode(pci: u16, mib: [u8; 3], period: u16, ports: usize, count: usize) -> Vec<u8> {
+    let [a, b, c] = stable(mib);
+    let word = u32::from_be_bytes([0, a, b, c]) | u32::from(period & 0xff) << (MIB_BITS - SFN_FIRST - 8);
+    let mask = PORTS.iter().find(|(number, _)| *number == ports).map_or(0, |(_, mask)| *mask);
+    let mut coded = [0u8; MOTHER_BITS];
+    tail_biting::encode(&with_parity(word, mask), &mut coded);
+    let mut bits = vec![0; count];
+    RateMatch::new(CODED_BITS).select(&coded, &mut bits);
+    Gold::new(u32::from(pci)).scramble(&mut bits);
+    bits
+}
+
+/// The bits of a MIB and its parity, on which `mask` lies.
+fn with_parity(word: u32, mask: u16) -> [u8; CODED_BITS] {
     let mut bits = [0u8; CODED_BITS];
     for (i, bit) in bits[..MIB_BITS].iter_mut().enumerate() {
-        *bit = (changed >> (MIB_BITS - 1 - i) & 1) as u8;
+        *bit = (word >> (MIB_BITS - 1 - i) & 1) as u8;
     }
-    let parity = CRC16.parity(&bits[..MIB_BITS]);
+    let parity = CRC16.parity(&bits[..MIB_BITS]) ^ u64::from(mask);
     for (i, bit) in bits[MIB_BITS..].iter_mut().enumerate() {
         *bit = (parity >> (15 - i) & 1) as u8;
     }
+    bits
+}
+
+/// Coded bits, as signs, by which the words of two MIBs differ that differ in `changed`: the code and its parity are linear.
+fn difference(changed: u32) -> [f32; MOTHER_BITS] {
     let mut coded = [0u8; MOTHER_BITS];
-    tail_biting::encode(&bits, &mut coded);
+    tail_biting::encode(&with_parity(changed, 0), &mut coded);
     coded.map(|bit| 1.0 - 2.0 * f32::from(bit))
 }
 
