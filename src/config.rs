@@ -4,6 +4,7 @@
 //! ([`sensor::Config`], [`hub::Config`]) has every range checked and every key file read before anything starts. Secrets stand in
 //! files of their own, never in the TOML; relative paths count from the folder of the file that names them.
 
+pub mod device;
 pub mod hub;
 pub mod keys;
 pub mod link;

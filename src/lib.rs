@@ -3,8 +3,8 @@
 //! ```text
 //! A sample:        radio -> dsp -> rat (coding, l3) -> rules -> sensor::{spool, publish}
 //!                  IqBlock         CellReport          Finding   signed envelope over MQTT
-//! An observation:  hub::ingest -> hub::store -> hub::fuse -> hub::alert -> hub::web
-//!                  verified        durable       Emitter      Alert         live page
+//! An observation:  hub::ingest -> hub::store -> hub::fuse -> hub::place -> hub::alert -> hub::web
+//!                  verified        durable       Emitter      Placed        Alert         live page
 //! ```
 //!
 //! The modules below stand in the order of those two journeys; imports point one way only (`tests/layering.rs`).

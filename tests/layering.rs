@@ -25,7 +25,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("locate", &[]),
     ("synth", &["radio", "dsp", "coding", "l3", "rat"]),
     ("sensor", &["radio", "dsp", "rat", "rules", "synth"]),
-    ("hub", &["rules"]),
+    ("hub", &["rules", "locate"]),
     ("cli", &["radio", "dsp", "coding", "l3", "rat", "rules", "locate", "synth", "sensor", "hub"]),
 ];
 

@@ -7,10 +7,14 @@
 
 #[path = "locate/border.rs"]
 mod border;
+#[path = "locate/phase.rs"]
+mod phase;
 #[path = "locate/sim.rs"]
 mod sim;
 #[path = "locate/subcommand.rs"]
 mod subcommand;
+#[path = "locate/track.rs"]
+mod track;
 
 use daen::locate::bounds::crlb;
 use daen::locate::problem::{Late, Problem};

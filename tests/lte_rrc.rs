@@ -4,10 +4,15 @@
 // A test that panics has failed, which is what its helpers ask for.
 #![allow(clippy::unwrap_used)]
 
-use daen::cell::CellIdentity;
+use daen::cell::{CellIdentity, Plmn};
 use daen::l3::DecodeError;
-use daen::l3::lte::{Message, fold, parse_bcch_dl_sch, parse_mib, stable, warning_text};
-use daen::observation::lte::{LteFields, MAX_WARNINGS, WarningKind};
+use daen::l3::lte::encode::{self, ordinary};
+use daen::l3::lte::{
+    Message, Sib, SystemInformation, WarningSegment, fold, parse_bcch_dl_sch, parse_mib, sib_names, stable,
+    warning_text,
+};
+use daen::observation::Octets;
+use daen::observation::lte::{AcBarring, AcBarringConfig, LteFields, MAX_WARNINGS, Mib, Sib2, WarningKind};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -180,6 +185,34 @@ fn sib11(serial_number: u16, number: u8, last: bool, octets: &[u8]) -> Vec<u8> {
     bits.chunks(8).map(|bits| (0..8).fold(0, |octet, i| octet << 1 | bits.get(i).unwrap_or(&0))).collect()
 }
 
+/// A warning in Thai, UCS2 behind its language, in three segments of SIB12: the letters of "th" are 74 and 68, packed 74 34.
+#[test]
+fn a_warning_in_thai_comes_out_with_its_language() {
+    let text = "แจ้งเตือนภัยสึนามิ อพยพทันที";
+    let mut data = vec![0; 84];
+    data[0] = 1;
+    let octets: Vec<u8> = [0x74, 0x34].into_iter().chain(text.encode_utf16().flat_map(u16::to_be_bytes)).collect();
+    data[1..=octets.len()].copy_from_slice(&octets);
+    data[83] = octets.len() as u8;
+    let mut fields = LteFields::default();
+    for (number, part) in data.chunks(30).enumerate() {
+        let segment = WarningSegment {
+            kind: WarningKind::Cmas,
+            message_identifier: 4371,
+            serial_number: 0x4001,
+            last: number == 2,
+            number: number as u8,
+            octets: Octets(part.to_vec()),
+            data_coding_scheme: (number == 0).then_some(0x11),
+        };
+        let message = encode::system_information(&[Sib::Warning(segment)]).unwrap();
+        fold(&mut fields, &mut None, &parse_bcch_dl_sch(&message).unwrap());
+    }
+    let warning = &fields.warnings[0];
+    assert_eq!((warning.text.as_deref(), warning.language.as_deref()), (Some(text), Some("th")));
+    assert_eq!((warning.message_identifier, warning.serial_number), (4371, 0x4001));
+}
+
 #[test]
 fn segments_may_come_in_any_order_and_as_often_as_they_like() {
     // "ABCDEFGH" in one page: eight septets in seven octets.
@@ -235,6 +268,31 @@ fn what_passes_does_not_reach_the_stable_octets_and_all_else_does() {
 }
 
 #[test]
+fn the_blocks_of_a_message_are_named() {
+    assert_eq!(sib_names(&hex::decode(SIB1).unwrap()), ["SIB1"]);
+    let sibs = [Sib::Sib2(Box::new(ordinary::sib2())), Sib::Sib3(ordinary::sib3(4)), Sib::Sib16(None)];
+    let octets = encode::system_information(&sibs).unwrap();
+    assert_eq!(sib_names(&octets), ["SIB2", "SIB3", "SIB16"]);
+    // A block cut off in the middle is not named, those before it are.
+    assert_eq!(sib_names(&octets[..octets.len() - 10]), ["SIB2"]);
+    assert_eq!(sib_names(&[0xff]), [""; 0]);
+}
+
+#[test]
+fn barring_does_not_reach_the_stable_octets() {
+    let mut sib2 = ordinary::sib2();
+    let message = |sib2: &Sib2| encode::system_information(&[Sib::Sib2(Box::new(sib2.clone()))]).unwrap();
+    let before = stable(&message(&sib2)).unwrap();
+    let config = AcBarringConfig { factor_percent: 50, time_s: 64, special_classes: 21 };
+    for (mo_signalling, mo_data) in [(None, None), (Some(config), None), (Some(config), Some(config))] {
+        sib2.ac_barring = Some(AcBarring { emergency: true, mo_signalling, mo_data });
+        assert_eq!(stable(&message(&sib2)).unwrap(), before);
+    }
+    sib2.p_b = 3;
+    assert_ne!(stable(&message(&sib2)).unwrap(), before);
+}
+
+#[test]
 fn messages_of_other_kinds_are_refused_by_name() {
     let refused = |octets: &[u8]| parse_bcch_dl_sch(octets).unwrap_err();
     assert_eq!(refused(&[0x80]), DecodeError::Reserved { field: "BCCH-DL-SCH-MessageType", value: 1 });
@@ -280,4 +338,111 @@ proptest! {
             prop_assert!(text.chars().count() <= 15 * 94);
         }
     }
+}
+
+/// What the encoder makes of what the decoder found, zeros of the transport block left out on both sides.
+fn encoded_again(hex: &str) -> Result<(Vec<u8>, Vec<u8>), encode::EncodeError> {
+    let octets = hex::decode(hex).unwrap();
+    let again = match parse_bcch_dl_sch(&octets).unwrap() {
+        Message::Sib1(sib1) => encode::sib1(&sib1)?,
+        Message::SystemInformation(message) => encode::system_information(&message.sibs)?,
+    };
+    let bare =
+        |octets: Vec<u8>| octets[..octets.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1)].to_vec();
+    Ok((bare(again), bare(octets)))
+}
+
+#[test]
+fn what_is_encoded_says_what_was_decoded() {
+    let vectors: Vec<Value> = serde_json::from_str(include_str!("data/lte-rrc/messages.json")).unwrap();
+    let (mut same_octets, mut same_fields) = (0, 0);
+    for vector in vectors {
+        let hex = vector["hex"].as_str().unwrap();
+        let Ok((again, octets)) = encoded_again(hex) else { continue };
+        let (mut before, mut after) = (folded([hex]).0, folded([format!("{}0000", hex::encode(&again)).as_str()]).0);
+        for fields in [&mut before, &mut after] {
+            // Extensions that no field needs are not sent again.
+            if let Some(sib1) = &mut fields.sib1 {
+                (sib1.extensions, sib1.bandwidth_reduced) = (0, false);
+            }
+            if let Some(sib3) = &mut fields.sib3 {
+                sib3.coverage_enhancement = false;
+            }
+        }
+        assert_eq!(before, after, "{hex}");
+        same_fields += 1;
+        same_octets += usize::from(again == octets);
+    }
+    // The others hold blocks that are not sent, PLMNs that are none, spare values, or a short form of a list of carriers.
+    assert!(same_fields >= 110, "{same_fields}");
+    assert!(same_octets >= 30, "{same_octets}");
+}
+
+#[test]
+fn messages_of_the_recordings_are_encoded_as_they_were_sent() {
+    let Some(truth) = truth() else { return };
+    let (mut same, mut others) = (0, 0);
+    for (name, hex, _) in recorded(&truth) {
+        let (again, octets) = encoded_again(&hex).unwrap();
+        if again == octets {
+            same += 1;
+            continue;
+        }
+        // Two give their GSM carriers as a bit map.
+        others += 1;
+        let padded = format!("{}0000", hex::encode(&again));
+        assert_eq!(folded([hex.as_str()]).0, folded([padded.as_str()]).0, "{name}");
+    }
+    assert!(same >= 20 && others <= 2, "{same} {others}");
+}
+
+#[test]
+fn ordinary_blocks_come_out_as_they_were_put_in() {
+    let plmn = Plmn::new(520, 5, 2).unwrap();
+    let mut sib1 = ordinary::sib1(&[plmn, Plmn::new(520, 47, 2).unwrap()], 0x1234, 0x0abc_de1, 66);
+    sib1.bands.extend([4, 71]);
+    sib1.q_qual_min_db = Some(-18);
+    let decoded = parse_bcch_dl_sch(&encode::sib1(&sib1).unwrap()).unwrap();
+    sib1.extensions = 2;
+    assert_eq!(decoded, Message::Sib1(sib1));
+
+    let segment = WarningSegment {
+        kind: WarningKind::Cmas,
+        message_identifier: 4370,
+        serial_number: 0x3001,
+        last: true,
+        number: 0,
+        octets: Octets(vec![1, 2, 3]),
+        data_coding_scheme: Some(0x0f),
+    };
+    let sibs = vec![
+        Sib::Sib2(Box::new(ordinary::sib2())),
+        Sib::Sib3(ordinary::sib3(2)),
+        Sib::Sib7(ordinary::sib7(&[735, 740], 7)),
+        Sib::Warning(WarningSegment { kind: WarningKind::Etws, ..segment.clone() }),
+        Sib::Warning(segment),
+    ];
+    let octets = encode::system_information(&sibs).unwrap();
+    assert_eq!(
+        parse_bcch_dl_sch(&octets).unwrap(),
+        Message::SystemInformation(SystemInformation { sibs, failed: None })
+    );
+
+    for (prb, sfn) in [(6, 0), (100, 1023), (25, 517)] {
+        let mib = Mib { prb, phich_extended: sfn == 0, phich_ng_sixths: 3, scheduling_sib1_br: 9, spare: 17 };
+        assert_eq!(parse_mib(encode::mib(&mib, sfn).unwrap()), Ok((mib, (sfn >> 2) as u8)));
+    }
+}
+
+#[test]
+fn what_the_standard_has_no_number_for_is_refused_by_name() {
+    let mut sib1 = ordinary::sib1(&[Plmn::new(456, 1, 2).unwrap()], 1, 1, 3);
+    sib1.si_window_ms = 7;
+    let told = encode::sib1(&sib1).unwrap_err().to_string();
+    assert_eq!(told, "si-WindowLength: the standard has no number for 7");
+    sib1.si_window_ms = 20;
+    sib1.eci = 1 << 28;
+    assert!(encode::sib1(&sib1).unwrap_err().to_string().starts_with("SystemInformationBlockType1: "));
+    let told = encode::system_information(&[Sib::NotInterpreted(20)]).unwrap_err().to_string();
+    assert_eq!(told, "SIB20 is not among the blocks that can be sent");
 }

@@ -30,6 +30,18 @@ const TRANSMITS: &[(&[&str], &str)] = &[
     ),
 ];
 
+/// Calls by which a device could be told anything at all, past the half of SoapySDR that only receives.
+const REACHES_PAST: &[(&[&str], &str)] = &[
+    (&["write", "register"], "writes into the device's registers"),
+    (&["write", "setting"], "writes a setting that only the driver understands (HackRF's `bias_tx` is one)"),
+    (&["write", "gpio"], "drives pins"),
+    (&["write", "i2c"], "drives a bus inside the device"),
+    (&["write", "uart"], "drives a bus inside the device"),
+    (&["transact", "spi"], "drives a bus inside the device"),
+    (&["set", "frontend", "mapping"], "rewires channels"),
+    (&["tx"], "the other direction"),
+];
+
 /// Names of what identifies a subscriber or a telephone.
 const IDENTIFIES: &[(&[&str], &str)] = &[
     (&["imsi"], "the subscriber's permanent identity; TS 23.003 clause 2.2"),
@@ -123,7 +135,25 @@ fn offences(path: &str, text: &str) -> Vec<String> {
                 token.line, token.text
             ));
         }
-        if token.kind == Kind::Word && token.text == "soapysdr" && !path.starts_with("radio/") {
+        let is_word = token.kind == Kind::Word;
+        if path.starts_with("radio/soapy")
+            && is_word
+            && let Some(what) = hit(&token.text, REACHES_PAST)
+        {
+            wrong.push(format!("src/{path}:{}: `{}`: {what}: nothing here transmits", token.line, token.text));
+        }
+        // Under another name, or among everything, a thing could not be recognised; a number could be made a direction.
+        let follows = |n: usize, text: &str| tokens.get(i + n).is_some_and(|t| t.is(text));
+        if is_word && ["soapysdr", "Direction"].contains(&token.text.as_str()) && follows(1, "as") {
+            wrong.push(format!("src/{path}:{}: `{}` must keep its name", token.line, token.text));
+        }
+        if is_word && token.text == "soapysdr" && follows(1, ":") && follows(3, "*") {
+            wrong.push(format!("src/{path}:{}: name what is used of soapysdr", token.line));
+        }
+        if is_word && token.text == "soapysdr_sys" {
+            wrong.push(format!("src/{path}:{}: the bare library has no receive-only half", token.line));
+        }
+        if is_word && token.text == "soapysdr" && !path.starts_with("radio/") {
             wrong.push(format!("src/{path}:{}: hardware is reached through src/radio alone", token.line));
         }
     }
@@ -157,6 +187,12 @@ fn a_planted_offence_is_found() {
         ("radio/soapy.rs", "dev.set_gain(soapysdr::Direction::Tx, 0, 10.0)", "nothing here transmits"),
         ("radio/soapy.rs", "fn f(d: Direction) { d == Direction::Tx }", "nothing here transmits"),
         ("radio/soapy.rs", "use soapysdr::TxStream;", "nothing here transmits"),
+        ("radio/soapy/setup.rs", "use soapysdr::Direction as D; D::Tx", "must keep its name"),
+        ("radio/soapy/setup.rs", "use soapysdr::*;", "name what is used"),
+        ("radio/soapy/setup.rs", "unsafe { soapysdr_sys::SoapySDRDevice_setupStream() }", "no receive-only half"),
+        ("radio/soapy/setup.rs", "device.write_setting(\"bias_tx\", \"true\")", "nothing here transmits"),
+        ("radio/soapy/setup.rs", "device.write_registers(\"LMS\", 0, &[1])", "nothing here transmits"),
+        ("radio/soapy/setup.rs", "fn f(tx: Direction) {}", "nothing here transmits"),
         ("cli/synth.rs", "fn transmit(iq: &[Complex32]) {}", "nothing here transmits"),
         ("cli/synth.rs", "use soapysdr::Device;", "src/radio alone"),
         ("l3/gsm/message.rs", "struct PagingRequest { p_tmsi: u32 }", "no identity is decoded"),
@@ -176,6 +212,7 @@ fn words_that_only_sound_like_an_offence_pass() {
         ("rules/mod.rs", "/// An IMSI catcher.\nVerdictClass::ImsiCatcher // imsi"),
         ("rules/mod.rs", "let text = \"asks every telephone for its IMSI\";"),
         ("observation/mod.rs", "#[serde(rename = \"IMSI_CATCHER\")] ImsiCatcher,"),
+        ("radio/soapy/setup.rs", "const RX: Direction = Direction::Rx; device.set_gain_element(RX, 0, name, 3.0)?;"),
         ("sensor/publish.rs", "let (tx, rx) = channel(8); let ms_txpwr_max_cch = 5; let r = retransmits + 1;"),
         ("synth/scene.rs", "struct Transmitter; let transmitters: Vec<Transmitter> = vec![];"),
         ("rat/gsm/coding.rs", "enum CcchClass { Paging, AccessGrant } const PAGING_REQUEST_TYPE_1: u8 = 0x21;"),

@@ -10,6 +10,8 @@ mod locate;
 #[cfg(feature = "sensor")]
 mod replay;
 #[cfg(feature = "sensor")]
+mod scan;
+#[cfg(feature = "sensor")]
 mod sensor;
 #[cfg(any(feature = "sensor", feature = "hub"))]
 mod service;
@@ -29,6 +31,9 @@ enum Command {
     /// Receive and judge recordings, faster than real time.
     #[cfg(feature = "sensor")]
     Replay(replay::Args),
+    /// Show what is on the air, from a receiver or a recording; list receivers.
+    #[cfg(feature = "sensor")]
+    Scan(scan::Args),
     /// Run a node: receive, judge, spool and publish.
     #[cfg(feature = "sensor")]
     Sensor(sensor::Args),
@@ -50,6 +55,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         #[cfg(feature = "sensor")]
         Command::Replay(args) => replay::run(args),
+        #[cfg(feature = "sensor")]
+        Command::Scan(args) => scan::run(args),
         #[cfg(feature = "sensor")]
         Command::Sensor(args) => sensor::run(args),
         #[cfg(feature = "hub")]

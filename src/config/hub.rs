@@ -27,9 +27,22 @@ pub struct ConfigFile {
     /// What is judged.
     #[serde(default)]
     pub rules: RulesFile,
+    /// Where transmitters are.
+    #[serde(default)]
+    pub locate: LocateFile,
     /// The pages.
     #[serde(default)]
     pub web: WebFile,
+}
+
+/// `[locate]` as written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LocateFile {
+    /// Border polygons, GeoJSON with source, date and accuracy_m.
+    pub border: Option<PathBuf>,
+    /// Height of the ground above the ellipsoid, metres.
+    pub ground_m: Option<f64>,
 }
 
 /// `[rules]` as written.
@@ -121,6 +134,10 @@ pub struct Config {
     pub nodes: BTreeMap<NodeId, VerifyingKey>,
     /// Licence register that alerts are held against.
     pub register: Option<PathBuf>,
+    /// Border polygons for the probability of each country and for maps.
+    pub border: Option<PathBuf>,
+    /// Height of the ground above the ellipsoid, metres; `None`: that of the nodes.
+    pub ground_m: Option<f64>,
     /// The pages.
     pub web: WebFile,
 }
@@ -194,6 +211,14 @@ impl ConfigFile {
             embedded,
             nodes,
             register: self.rules.register.map(|path| folder.join(path)),
+            border: self.locate.border.map(|path| folder.join(path)),
+            ground_m: match self.locate.ground_m {
+                // The lowest and the highest ground there is, with a margin.
+                Some(metres) if !(-600.0..=9000.0).contains(&metres) => {
+                    return Err(value_error("locate.ground_m", metres.to_string(), "-600 to 9000"));
+                }
+                ground_m => ground_m,
+            },
             web: self.web,
         })
     }

@@ -1,5 +1,6 @@
 //! The configuration of a node.
 
+use super::device::{Device, DeviceFile};
 use super::link::{Link, LinkFile};
 use super::{ConfigError, folder, in_range, keys, read_toml, value_error};
 use crate::observation::envelope::{MAX_ITEMS, MAX_OCTETS};
@@ -79,6 +80,8 @@ pub enum SourceFile {
         #[serde(default = "yes")]
         realtime: bool,
     },
+    /// A receiver, by SoapySDR (the feature `soapy`).
+    Soapy(DeviceFile),
     /// A test source: no samples, but this many numbered observations at once, to load the spool and everything after it.
     Load {
         /// How many.
@@ -192,6 +195,8 @@ pub enum Source {
         /// At a receiver's rate.
         realtime: bool,
     },
+    /// See [`SourceFile::Soapy`].
+    Soapy(Device),
     /// See [`SourceFile::Load`].
     Load {
         /// How many.
@@ -308,6 +313,7 @@ fn check_source(source: SourceFile, folder: &Path) -> Result<Source, ConfigError
             };
             Source::Scene { name, node, seed, length, realtime }
         }
+        SourceFile::Soapy(file) => Source::Soapy(file.check(folder)?),
         SourceFile::Load { items } => Source::Load { items: in_range("source.items", items, 0..=100_000_000, "")? },
     })
 }
@@ -350,6 +356,32 @@ mod tests {
         assert!(config.state_dir.is_absolute() && config.state_dir.ends_with("state"));
         assert_eq!(config.spool.window, 64);
         assert_eq!(config.report.interval, Nanos::from_secs(60));
+    }
+
+    #[test]
+    fn a_receiver_is_checked_as_far_as_the_file_can_tell() {
+        let soapy = |line: &str| {
+            let table = format!(
+                "kind = \"soapy\"\ndevice = \"driver=rtlsdr\"\nprofile = \"rtl-sdr-v3\"\ncenter_hz = 947.4e6\n{line}\n"
+            );
+            check(|text| text.replace("kind = \"load\"\n            items = 5", &table))
+        };
+        let Source::Soapy(device) = soapy("rate_hz = 2.4e6\ngains = { TUNER = 30.0 }").unwrap().source else {
+            panic!("a receiver was written")
+        };
+        assert_eq!(
+            (device.center.0, device.rate.map(|rate| rate.0), device.gains["TUNER"].0),
+            (947.4e6, Some(2.4e6), 30.0)
+        );
+        for (line, expected) in [
+            ("rate_hz = 0.0", ["source.rate_hz", "0", "1 to 1000000000000 Hz"]),
+            ("gains = { TUNER = 300.0 }", ["source.gains.TUNER", "300", "-200 to 200 dB"]),
+            ("channel = 99", ["source.channel", "99", "0 to 15"]),
+            ("gian = 3", ["sensor.toml", "gian", "gains"]),
+        ] {
+            let error = soapy(line).unwrap_err();
+            assert!(expected.iter().all(|part| error.contains(part)), "{line}: {error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Overlap-save; an offset is a shift of the spectrum by whole bins. What comes out is the share of the signal's energy
 //! that lies in the template, 0.0..=1.0: a burst ten times as strong counts no more than any other.
 
+use multiversion::multiversion;
 use num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
 use std::fmt;
@@ -101,23 +102,95 @@ impl Correlator {
         let turn = bins.rem_euclid(n as i32) as usize;
         let (head, tail) = self.templates[template].split_at(n - turn);
         let (low, high) = self.spectrum.split_at(turn);
-        let pairs = high.iter().zip(head).chain(low.iter().zip(tail));
-        for (out, (value, filter)) in self.product.iter_mut().zip(pairs) {
-            *out = value * filter;
-        }
+        let (out_head, out_tail) = self.product.split_at_mut(n - turn);
+        multiply(out_head, high, head);
+        multiply(out_tail, low, tail);
         self.inverse.process_with_scratch(&mut self.product, &mut self.scratch);
         let first = shift % sums.len();
         let straight = self.hop.min(sums.len() - first);
-        let matched =
-            self.product[..self.hop].iter().zip(&self.energy).map(|(value, energy)| value.norm_sqr() * energy);
-        let mut matched = matched.fuse();
-        for (sum, value) in sums[first..first + straight].iter_mut().zip(matched.by_ref()) {
-            *sum += value;
-        }
-        for (sum, value) in sums.iter_mut().zip(matched) {
-            *sum += value;
+        let (values, wrapped) = self.product[..self.hop].split_at(straight);
+        let (energy, wrapped_energy) = self.energy.split_at(straight);
+        add_power(&mut sums[first..first + straight], values, energy);
+        add_power(&mut sums[..wrapped.len()], wrapped, wrapped_energy);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn multiply(out: &mut [Complex32], values: &[Complex32], filter: &[Complex32]) {
+    for ((out, value), filter) in out.iter_mut().zip(values).zip(filter) {
+        *out = value * filter;
+    }
+}
+
+/// Adds the powers of `values`, each weighed.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn add_power(sums: &mut [f32], values: &[Complex32], weights: &[f32]) {
+    for ((sum, value), weight) in sums.iter_mut().zip(values).zip(weights) {
+        *sum += (value.re * value.re + value.im * value.im) * weight;
+    }
+}
+
+/// Samples with their real and imaginary parts apart, for filters read at single places.
+#[derive(Clone, Debug, Default)]
+pub struct Planar {
+    re: Vec<f32>,
+    im: Vec<f32>,
+}
+
+impl Planar {
+    /// Takes the place of what was held.
+    pub fn load(&mut self, samples: impl IntoIterator<Item = Complex32>) {
+        self.re.clear();
+        self.im.clear();
+        for sample in samples {
+            self.re.push(sample.re);
+            self.im.push(sample.im);
         }
     }
+
+    /// Samples held.
+    pub fn len(&self) -> usize {
+        self.re.len()
+    }
+
+    /// Nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.re.is_empty()
+    }
+
+    /// The inner product of `template` (not conjugated: it is to hold conjugate values) with what is held from `at` on, and the
+    /// energy of that stretch; `None` where it does not lie inside.
+    pub fn matched(&self, at: i64, template: &Planar) -> Option<(Complex32, f32)> {
+        let first = usize::try_from(at).ok()?;
+        let end = first.checked_add(template.len())?;
+        let (re, im) = (self.re.get(first..end)?, self.im.get(first..end)?);
+        let [re, im, energy] = inner(re, im, &template.re, &template.im);
+        Some((Complex32::new(re, im), energy))
+    }
+}
+
+/// Real and imaginary part of the sum of the products, and the energy of the first factor.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn inner(re: &[f32], im: &[f32], by_re: &[f32], by_im: &[f32]) -> [f32; 3] {
+    const LANES: usize = 8;
+    let (mut real, mut imaginary, mut energy) = ([0f32; LANES], [0f32; LANES], [0f32; LANES]);
+    let chunks = re.chunks_exact(LANES).zip(im.chunks_exact(LANES));
+    let by = by_re.chunks_exact(LANES).zip(by_im.chunks_exact(LANES));
+    for ((re, im), (by_re, by_im)) in chunks.zip(by) {
+        for lane in 0..LANES {
+            real[lane] += re[lane] * by_re[lane] - im[lane] * by_im[lane];
+            imaginary[lane] += re[lane] * by_im[lane] + im[lane] * by_re[lane];
+            energy[lane] += re[lane] * re[lane] + im[lane] * im[lane];
+        }
+    }
+    let whole = re.len() / LANES * LANES;
+    let mut sums = [real, imaginary, energy].map(|lanes| lanes.iter().sum::<f32>());
+    for n in whole..re.len().min(by_re.len()) {
+        sums[0] += re[n] * by_re[n] - im[n] * by_im[n];
+        sums[1] += re[n] * by_im[n] + im[n] * by_re[n];
+        sums[2] += re[n] * re[n] + im[n] * im[n];
+    }
+    sums
 }
 
 #[cfg(test)]

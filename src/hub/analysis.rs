@@ -1,31 +1,35 @@
 //! Reads the store's journal from its cursor, fuses what it finds there and keeps the alerts: the hub's thinking, apart from its
 //! receiving. It sees what is stored and nothing else, so reading a journal again gives the same alerts.
 
-use super::alert::{self, AlertConfig, AlertError, Batch, Book, Cache, Event};
-use super::fuse::{Change, EmitterId, Fuse, FuseConfig, Heard, Licence};
+mod work;
+
+use super::alert::{AlertConfig, AlertError, Book, Cache, Event};
+use super::fuse::{Fuse, FuseConfig, Licence};
+use super::place::{Atlas, PlaceConfig, Places};
 use super::store::{Store, StoredItem};
-use crate::observation::envelope::MAX_ITEMS;
-use crate::observation::{ClockSource, Finding, Item, NodeId, Observation, Origin};
+use crate::config::link::topic;
+use crate::observation::envelope::{MAX_ITEMS, Task, seal_task};
+use crate::observation::{NodeId, Observation, Origin};
 use crate::rules::Register;
 use crate::rules::register::Standing;
 use crate::units::{Nanos, Timestamp};
+use ed25519_dalek::SigningKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use work::Work;
 
 /// Items analysed in one transaction. Chosen: one commit a batch keeps a backlog fast, and a batch is done in well under a second; more
 /// than one envelope holds.
 pub const BATCH: usize = 2 * MAX_ITEMS;
 
-/// A node's time may be ahead of the hub's by this much; beyond it the time of arrival is taken.
-const AHEAD: Nanos = Nanos::from_secs(60);
-
-/// And behind by this much: the longest that a node may have been without a link before its envelopes arrive.
-const BEHIND: Nanos = Nanos::from_secs(400 * 86_400);
-
 /// Pause after a failure of the disk, before the batch is tried again.
-const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Between an envelope's arrival and its row in the journal, at most, before a pause counts as one: a transaction of ingest.
+const LATECOMERS: Nanos = Nanos::from_millis(200);
 
 /// Looks an observed cell up in the hub's licence register; see [`licences`].
 pub type LicenceLookup = Arc<dyn Fn(&Observation) -> Licence + Send + Sync>;
@@ -57,7 +61,40 @@ pub struct AnalysisConfig {
     pub alert: AlertConfig,
     /// The licence register; `None`: there is none.
     pub licence: Option<LicenceLookup>,
+    /// When and with what emitters are placed.
+    pub place: PlaceConfig,
+    /// Sites and border.
+    pub atlas: Arc<Atlas>,
+    /// Who asks nodes to dwell; `None`: nobody does.
+    pub signer: Option<Arc<Signer>>,
 }
+
+/// The hub's name and key, for what it asks of nodes.
+#[derive(Clone)]
+pub struct Signer {
+    /// The hub.
+    pub hub: NodeId,
+    /// Its key.
+    pub key: SigningKey,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signer").field("hub", &self.hub).finish_non_exhaustive()
+    }
+}
+
+/// The messages that carry tasks to their nodes.
+pub fn task_messages(tasks: &[Task], signer: &Signer) -> Vec<FeedMessage> {
+    let sealed = |task: &Task| {
+        let payload = seal_task(task, &signer.hub, &signer.key).ok()?;
+        Some(FeedMessage { topic: topic::down(&task.node), payload })
+    };
+    tasks.iter().filter_map(sealed).collect()
+}
+
+/// Tasks that wait to be sent at most; what is beyond is asked again later.
+const MAX_TASKS: usize = 1024;
 
 impl std::fmt::Debug for AnalysisConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -66,16 +103,17 @@ impl std::fmt::Debug for AnalysisConfig {
             .field("fuse", &self.fuse)
             .field("alert", &self.alert)
             .field("register", &register)
-            .finish()
+            .field("place", &self.place)
+            .finish_non_exhaustive()
     }
 }
 
-/// A message for a regulator's alert feed.
+/// A message for a regulator's alert feed or, with a task, for a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedMessage {
-    /// `daen/1/feed/<tenant>/alerts`.
+    /// `daen/1/feed/<tenant>/alerts`, or a node's `down`.
     pub topic: String,
-    /// JSON: `{"schema":1,"event":{…}}`.
+    /// JSON: `{"schema":1,"event":{…}}`; or a signed [`Task`].
     pub payload: Vec<u8>,
 }
 
@@ -86,6 +124,11 @@ pub struct Analysis {
     book: Book,
     cursor: i64,
     fuse: Fuse,
+    places: Places,
+    /// When the latest envelope arrived: where the hub's time line stands.
+    now: Option<Timestamp>,
+    /// What nodes are to be asked.
+    tasks: Vec<Task>,
     cache: Cache,
     /// A batch failed: what is in memory may be ahead of the disk.
     stale: bool,
@@ -98,7 +141,19 @@ impl Analysis {
     /// [`AlertError`].
     pub fn open(book: Book, config: AnalysisConfig) -> Result<Analysis, AlertError> {
         let (cursor, fuse) = book.load(config.fuse)?;
-        Ok(Analysis { config, book, cursor, fuse, cache: Cache::default(), stale: false })
+        let [now, spent] = book.time_line()?;
+        let places = Places::restore(book.places()?, &fuse, spent);
+        Ok(Analysis {
+            config,
+            book,
+            cursor,
+            fuse,
+            places,
+            now,
+            tasks: Vec::new(),
+            cache: Cache::default(),
+            stale: false,
+        })
     }
 
     /// The last row of the store's journal that was taken in.
@@ -111,6 +166,44 @@ impl Analysis {
         &self.fuse
     }
 
+    /// What nodes are to be asked, since the last call.
+    pub fn take_tasks(&mut self) -> Vec<Task> {
+        std::mem::take(&mut self.tasks)
+    }
+
+    /// Where the emitters are.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// How long after the latest envelope the next emitter is due to be placed; `None`: none is.
+    pub fn next_due(&self) -> Option<Nanos> {
+        Some(self.places.next_due()? - self.now?)
+    }
+
+    /// Nothing has arrived for `pause` after the latest envelope: places what is due by then, in one transaction; gives the events.
+    ///
+    /// # Errors
+    /// [`AlertError`]: nothing was changed.
+    pub fn settle(&mut self, pause: Nanos) -> Result<Vec<Event>, AlertError> {
+        self.refresh()?;
+        let upto = self.now.map(|now| now + pause);
+        self.transact(&[], upto)
+    }
+
+    /// After a failure, memory may be ahead of the disk.
+    fn refresh(&mut self) -> Result<(), AlertError> {
+        if self.stale {
+            let (cursor, fuse) = self.book.load(self.config.fuse)?;
+            let [now, spent] = self.book.time_line()?;
+            self.places = Places::restore(self.book.places()?, &fuse, spent);
+            self.now = now;
+            (self.cursor, self.fuse, self.cache) = (cursor, fuse, Cache::default());
+            self.stale = false;
+        }
+        Ok(())
+    }
+
     /// Takes in the items after the cursor, in order, in one transaction; gives the events it wrote.
     ///
     /// What one envelope says is judged together, so `items` must not end within an envelope: see [`whole_envelopes`].
@@ -118,39 +211,51 @@ impl Analysis {
     /// # Errors
     /// [`AlertError`]: nothing was taken in, and the next call begins at the old cursor.
     pub fn process(&mut self, items: &[StoredItem]) -> Result<Vec<Event>, AlertError> {
-        if self.stale {
-            let (cursor, fuse) = self.book.load(self.config.fuse)?;
-            (self.cursor, self.fuse, self.cache) = (cursor, fuse, Cache::default());
-            self.stale = false;
-        }
-        let Analysis { config, book, fuse, cache, cursor, .. } = self;
-        let start = *cursor;
+        self.refresh()?;
+        self.transact(items, None)
+    }
+
+    fn transact(&mut self, items: &[StoredItem], settle: Option<Timestamp>) -> Result<Vec<Event>, AlertError> {
+        let Analysis { config, book, fuse, places, cache, cursor, now, .. } = self;
+        let (start, begun) = (*cursor, *now);
         let done = book.batch(cache, |batch| {
             let mut work = Work {
                 config,
                 fuse,
+                places,
                 batch,
                 changed: BTreeSet::new(),
                 nodes: BTreeSet::new(),
                 heard: BTreeMap::new(),
                 listened: None,
+                now: begun.unwrap_or_default(),
+                tasks: Vec::new(),
             };
-            let mut last = start;
+            let (mut last, mut now) = (start, begun);
             let fresh = items.partition_point(|stored| stored.row <= start);
             for envelope in items[fresh..].chunk_by(|a, b| same_envelope(&a.origin, &b.origin)) {
+                let arrived = now.unwrap_or(envelope[0].received_ns).max(envelope[0].received_ns);
+                now = Some(arrived);
+                work.place_due(arrived)?;
                 for stored in envelope {
                     work.take(stored)?;
                     last = stored.row;
                 }
-                work.conclude(&envelope[0].origin.node)?;
+                work.conclude(&envelope[0].origin.node, arrived)?;
             }
-            let Work { changed, nodes, .. } = work;
+            if let Some(upto) = settle {
+                work.place_due(upto)?;
+            }
+            let Work { changed, nodes, tasks, .. } = work;
             batch.keep(fuse, &changed, &nodes, last)?;
-            Ok(last)
+            batch.keep_places(places, now)?;
+            Ok((last, now, tasks))
         });
         match done {
-            Ok((last, events)) => {
-                self.cursor = last;
+            Ok(((last, now, tasks), events)) => {
+                (self.cursor, self.now) = (last, now);
+                self.tasks.extend(tasks);
+                self.tasks.truncate(MAX_TASKS);
                 Ok(events)
             }
             Err(error) => {
@@ -160,7 +265,7 @@ impl Analysis {
         }
     }
 
-    /// Reads on in `store` until nothing is left.
+    /// Reads on in `store` until nothing is left, and places what is due soon after.
     ///
     /// # Errors
     /// [`AlertError`].
@@ -169,6 +274,9 @@ impl Analysis {
         loop {
             let items = whole_envelopes(store, self.cursor, BATCH)?;
             if items.is_empty() {
+                while let Some(due) = self.next_due() {
+                    events.extend(self.settle(due + Nanos(1))?);
+                }
                 return Ok(events);
             }
             events.extend(self.process(&items)?);
@@ -202,169 +310,6 @@ fn same_envelope(a: &Origin, b: &Origin) -> bool {
     (a.seq, &a.node, &a.boot) == (b.seq, &b.node, &b.boot)
 }
 
-/// One batch at work.
-struct Work<'a, 'b> {
-    config: &'a AnalysisConfig,
-    fuse: &'a mut Fuse,
-    batch: &'a mut Batch<'b>,
-    changed: BTreeSet<EmitterId>,
-    nodes: BTreeSet<NodeId>,
-    /// Emitters that the envelope at hand speaks of, with when each was heard last.
-    heard: BTreeMap<EmitterId, Timestamp>,
-    /// Until when its node listened.
-    listened: Option<Timestamp>,
-}
-
-impl Work<'_, '_> {
-    fn take(&mut self, stored: &StoredItem) -> Result<(), AlertError> {
-        let StoredItem { origin, received_ns, item, .. } = stored;
-        let received = *received_ns;
-        let listened = match item {
-            Item::Observation(observation) => Some(self.hear(origin, received, observation, None)?),
-            Item::Finding(finding) => Some(self.hear(origin, received, &finding.observation, Some(finding))?),
-            Item::Health(health) => {
-                let at = if plausible(health.at_ns, received) { health.at_ns } else { received };
-                let node = self.fuse.node_mut(&origin.node);
-                if health.position.is_some() {
-                    node.position = health.position;
-                }
-                node.health = Some(health.clone());
-                Some(at)
-            }
-            Item::Tombstone(tombstone) => {
-                self.fuse.node_mut(&origin.node).lost_items += u64::from(tombstone.items);
-                None
-            }
-        };
-        self.listened = self.listened.max(listened);
-        let node = self.fuse.node_mut(&origin.node);
-        node.received = received;
-        node.boot.clone_from(&origin.boot);
-        match item {
-            Item::Observation(_) => node.observations += 1,
-            Item::Finding(_) => node.findings += 1,
-            Item::Health(_) | Item::Tombstone(_) => {}
-        }
-        self.nodes.insert(origin.node.clone());
-        Ok(())
-    }
-
-    /// The envelope of `node` is read: judges what it spoke of, then what it no longer speaks of.
-    fn conclude(&mut self, node: &NodeId) -> Result<(), AlertError> {
-        for (id, at) in std::mem::take(&mut self.heard) {
-            self.judge(id, at, true)?;
-            let twins: Vec<EmitterId> = self.fuse.twins(id).iter().map(|twin| twin.id).collect();
-            for twin in twins {
-                self.judge(twin, at, false)?;
-            }
-        }
-        let view = self.fuse.node_mut(node);
-        let Some(at) = self.listened.take().filter(|at| *at > view.heard_until) else { return Ok(()) };
-        view.heard_until = at;
-        self.close_quiet(node, at)
-    }
-
-    fn hear(
-        &mut self,
-        origin: &Origin,
-        received: Timestamp,
-        observation: &Observation,
-        finding: Option<&Finding>,
-    ) -> Result<Timestamp, AlertError> {
-        let at = heard_at(observation, received);
-        let licence = self.config.licence.as_ref().map_or(Licence::Unknown, |lookup| lookup(observation));
-        let heard = Heard {
-            node: &origin.node,
-            at,
-            observation,
-            finding: finding.map(|finding| (finding, origin)),
-            licence: &licence,
-        };
-        for change in self.fuse.observe(&heard) {
-            match change {
-                Change::Evicted(id) => {
-                    self.changed.insert(id);
-                    if let Some(step) = self.batch.alert_of(id)?.and_then(|alert| alert::forgotten(&alert, at)) {
-                        self.batch.apply(step, at)?;
-                    }
-                }
-                Change::Merged { from, into } => self.merge(from, into, at)?,
-                Change::Split { from, new } => self.split(from, new)?,
-                Change::Heard(id) => {
-                    let latest = self.heard.entry(id).or_insert(at);
-                    *latest = at.max(*latest);
-                }
-            }
-        }
-        self.changed.extend(self.fuse.of_key(observation.cell));
-        Ok(at)
-    }
-
-    /// Lets the life cycle look at an emitter. One that was not itself heard just now cannot reopen anything.
-    fn judge(&mut self, id: EmitterId, at: Timestamp, heard: bool) -> Result<(), AlertError> {
-        let Some(emitter) = self.fuse.emitter(id) else { return Ok(()) };
-        let twins = self.fuse.twins(id);
-        let alert = self.batch.alert_of(id)?;
-        if alert.is_none() && emitter.findings.is_empty() && twins.is_empty() {
-            return Ok(());
-        }
-        if !heard && alert.as_ref().is_some_and(|alert| !alert.is_active()) {
-            return Ok(());
-        }
-        let assessment = alert::assess(emitter, &twins);
-        if let Some(step) = alert::step(alert.as_ref(), emitter, assessment.as_ref(), at, &self.config.alert) {
-            self.batch.apply(step, at)?;
-        }
-        Ok(())
-    }
-
-    /// An alert goes with its evidence when one emitter proves to be two.
-    fn split(&mut self, from: EmitterId, new: EmitterId) -> Result<(), AlertError> {
-        let Some(alert) = self.batch.alert_of(from)? else { return Ok(()) };
-        let has_findings = |id| self.fuse.emitter(id).is_some_and(|emitter| !emitter.findings.is_empty());
-        if has_findings(new) && !has_findings(from) {
-            self.batch.reattach(&alert, new);
-        }
-        Ok(())
-    }
-
-    /// Two alerts become one when their emitters do: the earlier one stays.
-    fn merge(&mut self, from: EmitterId, into: EmitterId, at: Timestamp) -> Result<(), AlertError> {
-        self.changed.insert(from);
-        let Some(gone) = self.batch.alert_of(from)? else { return Ok(()) };
-        match self.batch.alert_of(into)? {
-            Some(kept) if kept.is_active() || !gone.is_active() => {
-                if gone.is_active() {
-                    self.batch.apply(alert::merged(&gone, kept.id, at), at)?;
-                }
-            }
-            _ => self.batch.reattach(&gone, into),
-        }
-        Ok(())
-    }
-
-    /// What `node` used to hear and no longer hears, although it listens.
-    fn close_quiet(&mut self, node: &NodeId, listened: Timestamp) -> Result<(), AlertError> {
-        for alert in self.batch.silent_since(listened - self.config.alert.quiet, node) {
-            if let Some(step) = alert::quiet(&alert, listened, &self.config.alert) {
-                self.batch.apply(step, listened)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// When an observation was made, on the hub's time line. The times of a recording, and of a clock that is plainly wrong, mean nothing
-/// there: such observations count as made when they arrived.
-fn heard_at(observation: &Observation, received: Timestamp) -> Timestamp {
-    let dated = observation.clock.source != ClockSource::Recording && plausible(observation.at_ns, received);
-    if dated { observation.at_ns } else { received }
-}
-
-fn plausible(at: Timestamp, received: Timestamp) -> bool {
-    at <= received + AHEAD && at >= received - BEHIND
-}
-
 /// The feed messages of an event: one for each regulator that it concerns.
 pub fn feed_messages(event: &Event) -> Vec<FeedMessage> {
     let payload = serde_json::json!({ "schema": 1, "event": event }).to_string().into_bytes();
@@ -388,25 +333,40 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), AlertError> {
     let mut newest = store.newest();
+    let signer = config.signer.clone();
     let mut analysis = {
         let book = book.clone();
         blocking(move || Analysis::open(book, config)).await?
     };
     let mut shutdown = std::pin::pin!(shutdown);
+    // How long nothing has arrived, once something is due to be placed.
+    let mut pause = None;
     loop {
         newest.mark_unchanged();
         let store = store.clone();
+        let mut pause = pause.take();
         let (returned, done) = blocking(move || {
             let items = whole_envelopes(&store, analysis.cursor(), BATCH);
-            let done = items.and_then(|items| Ok((items.len(), analysis.process(&items)?)));
+            let done = items.and_then(|items| match (items.is_empty(), pause.take()) {
+                (true, Some(pause)) => Ok((0, analysis.settle(pause)?)),
+                _ => Ok((items.len(), analysis.process(&items)?)),
+            });
             (analysis, done)
         })
         .await;
         analysis = returned;
         let wait = match done {
             Ok((count, events)) => {
-                offer(feed.as_ref(), &events);
-                if count > 0 { Wait::No } else { Wait::Growth }
+                let mut messages: Vec<FeedMessage> = events.iter().flat_map(feed_messages).collect();
+                if let Some(signer) = &signer {
+                    messages.extend(task_messages(&analysis.take_tasks(), signer));
+                }
+                offer(feed.as_ref(), messages);
+                match analysis.next_due() {
+                    _ if count > 0 => Wait::No,
+                    Some(due) => Wait::Due(due),
+                    None => Wait::Growth,
+                }
             }
             Err(error @ (AlertError::Damaged { .. } | AlertError::Version { .. })) => return Err(error),
             Err(AlertError::Store(error @ crate::hub::store::StoreError::Damaged { .. })) => return Err(error.into()),
@@ -422,6 +382,14 @@ pub async fn run(
                     Wait::No => {}
                     // An error means that the store is gone, and then the shutdown is near.
                     Wait::Growth => if newest.changed().await.is_err() { std::future::pending::<()>().await },
+                    Wait::Due(due) => {
+                        let due = due + LATECOMERS;
+                        let sleep = tokio::time::sleep(Duration::from_nanos(due.0.max(0).unsigned_abs()));
+                        tokio::select! {
+                            () = sleep => pause = Some(due),
+                            grown = newest.changed() => if grown.is_err() { std::future::pending::<()>().await },
+                        }
+                    }
                     Wait::Retry => tokio::time::sleep(RETRY).await,
                 }
             } => {}
@@ -432,15 +400,16 @@ pub async fn run(
 enum Wait {
     No,
     Growth,
+    /// Something is to be placed this long after the latest envelope.
+    Due(Nanos),
     Retry,
 }
 
-fn offer(feed: Option<&mpsc::Sender<FeedMessage>>, events: &[Event]) {
+fn offer(feed: Option<&mpsc::Sender<FeedMessage>>, messages: Vec<FeedMessage>) {
     let Some(feed) = feed else { return };
-    let dropped =
-        events.iter().flat_map(feed_messages).filter(|message| feed.try_send(message.clone()).is_err()).count();
+    let dropped = messages.into_iter().filter_map(|message| feed.try_send(message).err()).count();
     if dropped > 0 {
-        tracing::warn!(dropped, "alert feed: the publisher does not keep up");
+        tracing::warn!(dropped, "alert feed and tasks: the publisher does not keep up");
     }
 }
 

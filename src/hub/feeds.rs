@@ -77,6 +77,14 @@ pub(super) async fn alert(State(desk): State<Desk>, Path(id): Path<i64>) -> Resu
     Ok(Json(serde_json::json!({ "alert": alert, "audit": audit })).into_response())
 }
 
+/// `GET /api/alerts/{id}/geojson`: where the alert's transmitter is, for a map.
+pub(super) async fn geojson(State(desk): State<Desk>, Path(id): Path<i64>) -> Result<Response, Problem> {
+    let found = desk.read(move |book, _| book.alert(AlertId(id))).await?;
+    let alert = found.ok_or_else(|| Problem::not_found(format!("alert {id} does not exist")))?;
+    let kind = [(header::CONTENT_TYPE, "application/geo+json")];
+    Ok((kind, super::geo::features(&alert).to_string()).into_response())
+}
+
 /// A node as the pages and the API show it: what the store knows of its link, and what the analysis knows from its items.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Node {

@@ -8,15 +8,20 @@ pub mod store;
 pub mod alert;
 pub mod analysis;
 pub mod fuse;
+pub mod place;
 
 pub mod feeds;
+mod geo;
+pub mod task;
 pub mod web;
 
 use crate::config::hub::Config;
 use crate::config::{stopped, wall_clock};
+use crate::locate::country::Border;
 use crate::rules::{Format, Register};
 use alert::Book;
 use analysis::AnalysisConfig;
+use place::{Atlas, PlaceConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::Store;
@@ -56,6 +61,14 @@ pub enum HubError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The border line.
+    #[error("locate.border: {path}: {problem}")]
+    Border {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The pages.
     #[error("web.listen: {address}: {source}; choose another address or stop what listens there")]
     Web {
@@ -85,7 +98,10 @@ pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> Result<(), 
     std::fs::create_dir_all(folder).map_err(|source| HubError::Folder { path: folder.clone(), source })?;
     let store = Store::open(folder.join("hub.sqlite"))?;
     let book = Book::open(&store)?;
-    let licence = config.register.as_deref().map(read_register).transpose()?.map(Arc::new).map(analysis::licences);
+    let register = config.register.as_deref().map(read_register).transpose()?.map(Arc::new);
+    let border = config.border.as_deref().map(read_border).transpose()?;
+    let atlas = Arc::new(Atlas::new(register.as_deref(), border));
+    let licence = register.map(analysis::licences);
     let pages = |source| HubError::Web { address: config.web.listen, source };
     let listener = TcpListener::bind(config.web.listen).await.map_err(pages)?;
     let broker = match config.embedded.clone() {
@@ -114,10 +130,13 @@ pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> Result<(), 
     let (feed, messages) = mpsc::channel(FEED_QUEUE);
     let ingesting = ingest::run(store.clone(), options, messages, ingest_status, halted.clone(), wall_clock);
     parts.spawn(async move { Ok(ingesting.await?) });
-    let settings = AnalysisConfig { licence, ..AnalysisConfig::default() };
+    let place = PlaceConfig { ground_m: config.ground_m, ..PlaceConfig::default() };
+    let signer = Arc::new(analysis::Signer { hub: config.hub.clone(), key: config.signing_key.clone() });
+    let settings =
+        AnalysisConfig { licence, place, atlas: atlas.clone(), signer: Some(signer), ..AnalysisConfig::default() };
     let thinking = analysis::run(store.clone(), book.clone(), settings, Some(feed), until_halt());
     parts.spawn(async move { Ok(thinking.await?) });
-    let settings = WebConfig { hosts: config.web.hosts.clone(), ..WebConfig::default() };
+    let settings = WebConfig { hosts: config.web.hosts.clone(), atlas, ..WebConfig::default() };
     let serving = web::serve(listener, store, book, settings, until_halt());
     let address = config.web.listen;
     parts.spawn(async move { serving.await.map_err(|source| HubError::Web { address, source }) });
@@ -151,4 +170,12 @@ fn read_register(path: &Path) -> Result<Register, HubError> {
     let (register, report) = Register::load(file, Format::Detect).map_err(|error| refuse(error.to_string()))?;
     tracing::info!(register = %path.display(), cells = register.len(), "{report:?}");
     Ok(register)
+}
+
+fn read_border(path: &Path) -> Result<Border, HubError> {
+    let refuse = |problem: String| HubError::Border { path: path.to_owned(), problem };
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    let border = Border::parse(&text).map_err(|error| refuse(error.to_string()))?;
+    tracing::info!(border = %path.display(), source = border.source, date = border.date, "the border line is no finding");
+    Ok(border)
 }

@@ -25,6 +25,12 @@ pub enum DecodeError {
         /// Its value.
         value: u32,
     },
+    /// Not an encoding that the standard knows, for a reason other than a single value.
+    #[error("{field}: malformed")]
+    Malformed {
+        /// The part of the message, in the standard's words.
+        field: &'static str,
+    },
     /// Not a message of this channel.
     #[error("{field}: {value:#x} is not SYSTEM INFORMATION of the BCCH")]
     NotSystemInformation {

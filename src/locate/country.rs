@@ -145,6 +145,11 @@ impl Border {
         Ok(Border { source: file.source, date: file.date, accuracy_m: file.accuracy_m, note: file.note, countries })
     }
 
+    /// Each country's code and polygons: rings of longitude and latitude, the outline first and then its holes. For drawing.
+    pub fn outlines(&self) -> impl Iterator<Item = (&str, &[Vec<Vec<[f64; 2]>>])> {
+        self.countries.iter().map(|country| (country.code.as_str(), country.polygons.as_slice()))
+    }
+
     /// The country that a place lies in by this file's line.
     pub fn country(&self, place: &Position) -> Option<&str> {
         let at = [place.lon_deg, place.lat_deg];

@@ -2,7 +2,7 @@
 
 /// Pivots below this share of their diagonal are taken to be zero. Rounding leaves some 1e-16 of it for each unknown eliminated;
 /// the least that a real constraint leaves, a clock known to 1 ms beside frames timed to 10 ns, is 1e-10.
-const ZERO: f64 = 1e-12;
+pub(super) const ZERO: f64 = 1e-12;
 
 /// Factors a symmetric positive semi-definite matrix in place as `L L^T` (lower triangle).
 ///
@@ -11,46 +11,67 @@ const ZERO: f64 = 1e-12;
 pub(super) fn factor(a: &mut [f64], n: usize) -> usize {
     let mut held = 0;
     for j in 0..n {
-        let diagonal = a[j * n + j];
-        let mut pivot = diagonal;
-        for k in 0..j {
-            pivot -= a[j * n + k] * a[j * n + k];
-        }
+        let (above, below) = a.split_at_mut((j + 1) * n);
+        let (row, rest) = above[j * n..].split_at_mut(j);
+        let diagonal = rest[0];
+        let pivot = diagonal - dot(row, row);
         if pivot.is_nan() || pivot <= ZERO * diagonal {
             held += 1;
-            a[j * n + j] = f64::INFINITY;
-            (j + 1..n).for_each(|i| a[i * n + j] = 0.0);
+            rest[0] = f64::INFINITY;
+            below.chunks_exact_mut(n).for_each(|other| other[j] = 0.0);
             continue;
         }
         let root = pivot.sqrt();
-        a[j * n + j] = root;
-        for i in j + 1..n {
-            let mut sum = a[i * n + j];
-            for k in 0..j {
-                sum -= a[i * n + k] * a[j * n + k];
-            }
-            a[i * n + j] = sum / root;
+        rest[0] = root;
+        for other in below.chunks_exact_mut(n) {
+            other[j] = (other[j] - dot(&other[..j], row)) / root;
         }
     }
     held
 }
 
+#[inline]
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
 /// Solves `L L^T x = b` in place, for the factor of [`factor`].
 pub(super) fn substitute(l: &[f64], n: usize, b: &mut [f64]) {
-    for i in 0..n {
-        let mut sum = b[i];
-        for k in 0..i {
-            sum -= l[i * n + k] * b[k];
-        }
-        b[i] = sum / l[i * n + i];
+    forward(l, n, b);
+    backward(l, n, b);
+}
+
+/// Solves `L x = b` in place.
+pub(super) fn forward(l: &[f64], n: usize, b: &mut [f64]) {
+    for (i, row) in l.chunks_exact(n.max(1)).take(n).enumerate() {
+        b[i] = (b[i] - dot(&row[..i], b)) / row[i];
     }
-    for i in (0..n).rev() {
-        let mut sum = b[i];
-        for k in i + 1..n {
-            sum -= l[k * n + i] * b[k];
+}
+
+/// Solves `L X = B` in place for three columns.
+pub(super) fn forward3(l: &[f64], n: usize, b: &mut [[f64; 3]]) {
+    for (i, row) in l.chunks_exact(n.max(1)).take(n).enumerate() {
+        let (done, rest) = b.split_at_mut(i);
+        let mut sum = rest[0];
+        for (l, x) in row.iter().zip(done.iter()) {
+            (0..3).for_each(|a| sum[a] -= l * x[a]);
         }
-        b[i] = sum / l[i * n + i];
+        rest[0] = sum.map(|s| s / row[i]);
     }
+}
+
+/// Solves `L^T x = b` in place.
+pub(super) fn backward(l: &[f64], n: usize, b: &mut [f64]) {
+    for (i, row) in l.chunks_exact(n.max(1)).take(n).enumerate().rev() {
+        let solved = b[i] / row[i];
+        b[i] = solved;
+        b[..i].iter_mut().zip(row).for_each(|(b, l)| *b -= l * solved);
+    }
+}
+
+/// The logarithm of the determinant, for the factor of [`factor`]; unknowns that are held do not count.
+pub(super) fn log_determinant(l: &[f64], n: usize) -> f64 {
+    2.0 * (0..n).map(|i| l[i * n + i]).filter(|d| d.is_finite()).map(f64::ln).sum::<f64>()
 }
 
 /// The inverse of a symmetric positive definite 3 by 3 matrix; `None` where it is singular.

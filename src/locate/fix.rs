@@ -84,6 +84,9 @@ pub struct Solution {
     pub position: Option<Position>,
     /// Its horizontal covariance.
     pub covariance: Covariance,
+    /// Squared distances from it, in standard deviations by the covariance, that hold 50, 90 and 95 % of its probability; a Gaussian's
+    /// where no path is late.
+    pub tail: [f64; 3],
     /// Its share of the probability of all admissible solutions, 0 to 1.
     pub weight: f64,
     /// Cost: the sum of squared normalised residuals and priors, where nothing is late.
@@ -103,9 +106,13 @@ impl Solution {
     /// The ellipse that holds `probability` (above 0, below 1) of this solution's probability.
     pub fn ellipse(&self, probability: f64) -> Ellipse {
         let (long, short, azimuth_deg) = self.covariance.axes();
-        // The squared radius of a whitened Gaussian in the plane is exponential with mean 2.
-        let scale = (-2.0 * (1.0 - probability).ln()).sqrt();
+        let scale = along(-(1.0 - probability).ln(), &TAIL_LOGS, &self.tail).sqrt();
         Ellipse { probability, semi_major_m: scale * long, semi_minor_m: scale * short, azimuth_deg }
+    }
+
+    /// Radius of the circle that holds half of this solution's probability, metres.
+    pub fn cep50_m(&self) -> f64 {
+        self.covariance.cep50_m() * (self.tail[0] / GAUSSIAN_TAIL[0]).sqrt()
     }
 
     /// Whether a place lies in the ellipse that holds `probability`.
@@ -117,8 +124,24 @@ impl Solution {
     /// 0 at the middle, 0.95 on the 95 % ellipse.
     pub fn surprise(&self, place: Enu) -> f64 {
         let (e, n) = (place.east_m - self.place.east_m, place.north_m - self.place.north_m);
-        1.0 - (-0.5 * self.covariance.mahalanobis2(e, n)).exp()
+        1.0 - (-along(self.covariance.mahalanobis2(e, n), &self.tail, &TAIL_LOGS)).exp()
     }
+}
+
+/// Minus the logarithms of 50, 10 and 5 %.
+const TAIL_LOGS: [f64; 3] = [std::f64::consts::LN_2, std::f64::consts::LN_10, 2.995_732_273_553_991];
+/// The squared radius of a whitened Gaussian in the plane is exponential with mean 2.
+const GAUSSIAN_TAIL: [f64; 3] = [2.0 * TAIL_LOGS[0], 2.0 * TAIL_LOGS[1], 2.0 * TAIL_LOGS[2]];
+
+/// The straight lines from the origin through three rising points, the last of them carried on.
+fn along(at: f64, from: &[f64; 3], to: &[f64; 3]) -> f64 {
+    let (mut a, mut b) = ((0.0, 0.0), (from[0], to[0]));
+    for i in 1..3 {
+        if at > b.0 {
+            (a, b) = (b, (from[i], to[i]));
+        }
+    }
+    b.1 + (at - b.0) * (b.1 - a.1) / (b.0 - a.0).max(f64::MIN_POSITIVE)
 }
 
 /// Where a transmitter is.
@@ -214,20 +237,20 @@ pub fn locate(problem: &Problem) -> Result<Fix, NoFix> {
     };
     let least = best.cost;
     let mut admissible: Vec<Minimum> = minima.iter().filter(|m| m.cost <= least + ADMISSIBLE).cloned().collect();
-    if model.has_late() {
-        admissible.iter_mut().for_each(|minimum| solver.spread(minimum));
-    }
+    let masses = if model.has_late() { spread(&mut solver, &mut admissible) } else { Vec::new() };
     let sigma_m = admissible.iter().map(|m| Covariance::of(m.covariance).axes().0).fold(f64::INFINITY, f64::min);
     if sigma_m > VAGUE_M {
         return Err(NoFix::Vague { sigma_km: sigma_m / 1000.0, limit_km: VAGUE_M / 1000.0 });
     }
     // Laplace's approximation of each minimum's share: its likelihood times the area that it covers.
     let area = |m: &Minimum| (m.covariance[0][0] * m.covariance[1][1] - m.covariance[0][1].powi(2)).max(0.0).sqrt();
-    let mass = |m: &Minimum| (-0.5 * (m.cost - least)).exp() * area(m);
-    let total: f64 = admissible.iter().map(mass).sum();
+    let laplace = |m: &Minimum| (-0.5 * (m.cost - least)).exp() * area(m);
+    let masses =
+        if masses.is_empty() { admissible.iter().map(|m| (laplace(m), GAUSSIAN_TAIL)).collect() } else { masses };
+    let total: f64 = masses.iter().map(|m| m.0).sum();
     let mut solutions = Vec::with_capacity(admissible.len());
     let mut spare = None;
-    for minimum in &admissible {
+    for (minimum, (mass, tail)) in admissible.iter().zip(&masses) {
         let information = solver.information(minimum.x, &minimum.z);
         let leverages = information.as_ref().map(|(_, l)| l.as_slice()).unwrap_or_default();
         let influences = influences(&model, minimum, leverages);
@@ -237,7 +260,8 @@ pub fn locate(problem: &Problem) -> Result<Fix, NoFix> {
             place,
             position: problem.plane.map(|plane| plane.position(place)),
             covariance: Covariance::of(minimum.covariance),
-            weight: mass(minimum) / total,
+            tail: *tail,
+            weight: mass / total,
             chi2: minimum.cost,
             bound: information.map(|(c, _)| Covariance::of(c)),
             influences,
@@ -245,6 +269,37 @@ pub fn locate(problem: &Problem) -> Result<Fix, NoFix> {
     }
     solutions.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     Ok(Fix { method: method(problem), solutions, spare: spare.unwrap_or(0.0), plane: problem.plane })
+}
+
+/// Minima nearer than this, in standard deviations of paths in line of sight, belong to one lobe of the likelihood.
+const LOBE: f64 = 6.0;
+
+/// Replaces each minimum's covariance by the second moment of the posterior round it, and drops those of the lobe of a likelier one;
+/// returns mass and tail of each that is left.
+fn spread(solver: &mut Solver<'_>, minima: &mut Vec<Minimum>) -> Vec<(f64, [f64; 3])> {
+    let reference = solver.marginal(minima[0].x, &mut minima[0].z.clone());
+    // Minima of one lobe are one answer: the least of them stands for it, and its region is that of the lobe.
+    let mut lobes: Vec<Minimum> = Vec::new();
+    for minimum in minima.iter() {
+        if !lobes.iter().any(|lobe| solver.apart2(lobe, minimum.x) < LOBE * LOBE) {
+            lobes.push(minimum.clone());
+        }
+    }
+    *minima = lobes;
+    let mut out = Vec::new();
+    let spreads: Vec<_> = (0..minima.len()).map(|of| solver.spread(of, minima, reference)).collect();
+    for (minimum, spread) in minima.iter().zip(spreads) {
+        let (mut minimum, mut mass, mut tail) = (minimum.clone(), 0.0, GAUSSIAN_TAIL);
+        if let Some(spread) = spread {
+            let [ee, en, nn] = spread.covariance;
+            let c = &mut minimum.covariance;
+            (c[0][0], c[0][1], c[1][0], c[1][1]) = (ee, en, en, nn);
+            (mass, tail) = (spread.mass, spread.tail);
+        }
+        out.push((minimum, mass, tail));
+    }
+    *minima = out.iter().map(|(m, ..)| m.clone()).collect();
+    out.into_iter().map(|(_, mass, tail)| (mass, tail)).collect()
 }
 
 fn problem_middle(model: &Model) -> [f64; 3] {

@@ -6,11 +6,13 @@
 
 use super::METRES_PER_NS;
 use super::geodesy::Plane;
+use super::phase::Learned;
+use super::phases::{Phases, Scale};
 use super::problem::{
     Arrival, Cell, Clock, Emitter, Late, LevelReading, MAX_CLOCKS, MAX_INPUTS, Problem, Rate, Reference,
 };
 use crate::cell::{CellKey, Rat};
-use crate::observation::{ClockSource, FrameName, FrameTiming, NodeId, Observation, Position};
+use crate::observation::{CarrierError, ClockSource, FrameName, FrameTiming, NodeId, Observation, Position};
 use crate::units::{Db, Nanos, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,18 +87,18 @@ pub enum Reason {
 }
 
 /// One standard deviation of a disciplined clock that does not say its own; UHD manual, GPSDO: below 50 ns, and as much for cables.
-const DISCIPLINED: Nanos = Nanos(100);
+pub(super) const DISCIPLINED: Nanos = Nanos(100);
 /// One standard deviation of a disciplined clock's rate over the seconds between two cells, ppb.
 const DISCIPLINED_PPB: f64 = 1.0;
 /// One standard deviation of a free clock's rate: a dongle's crystal, ppb.
 const FREE_PPB: f64 = 20_000.0;
 /// One standard deviation of a licensed cell's rate: half of the 50 ppb that TS 45.010 clause 5.1 and TS 36.104 clause 6.5.1 allow.
-const LICENSED_PPB: f64 = 25.0;
+pub(super) const LICENSED_PPB: f64 = 25.0;
 /// The least noise that a timing is trusted to have, nanoseconds: calibration of cables and filters.
 const LEAST_SIGMA_NS: f64 = 5.0;
 
 /// Nominal length of a frame number's round, nanoseconds: 2,715,648 frames of 60/13 ms, 1,024 frames of 10 ms.
-fn round_ns(frame: FrameName) -> f64 {
+pub(super) fn round_ns(frame: FrameName) -> f64 {
     match frame {
         FrameName::Gsm { .. } => 12_533_760e6,
         FrameName::Radio { .. } => 10_240e6,
@@ -104,7 +106,7 @@ fn round_ns(frame: FrameName) -> f64 {
 }
 
 /// Nominal time of a frame within its round, nanoseconds; exact to 2^-9 ns.
-fn nominal_ns(frame: FrameName) -> f64 {
+pub(super) fn nominal_ns(frame: FrameName) -> f64 {
     match frame {
         FrameName::Gsm { frame_number } => f64::from(frame_number) * 60e6 / 13.0,
         FrameName::Radio { sfn, half } => f64::from(sfn) * 10e6 + f64::from(half) * 5e6,
@@ -141,6 +143,17 @@ pub fn suspects(
     site_of: impl Fn(&Observation) -> Option<Position>,
     options: &Options,
 ) -> Vec<Suspect> {
+    suspects_by(heard, site_of, None, options)
+}
+
+/// As [`suspects`], with what has been learned of the licensed cells' phases: a free clock that hears one of them is then linked to
+/// all others, though they share no cell.
+pub fn suspects_by(
+    heard: &[Heard<'_>],
+    site_of: impl Fn(&Observation) -> Option<Position>,
+    phases: Option<&Phases>,
+    options: &Options,
+) -> Vec<Suspect> {
     let mut newest: BTreeMap<(CellKey, ClockName<'_>), &Observation> = BTreeMap::new();
     let mut sites: BTreeMap<CellKey, Position> = BTreeMap::new();
     for heard in heard {
@@ -160,24 +173,68 @@ pub fn suspects(
     }
     let licensed: Vec<Timed<'_>> =
         sites.keys().flat_map(|cell| &by_cell[cell]).filter_map(|&(clock, o)| timed(clock, o)).collect();
-    let suspects = by_cell.iter().filter(|(cell, _)| !sites.contains_key(cell));
-    suspects.map(|(&cell, own)| suspect(cell, own, &licensed, &sites, options)).collect()
+    let licensed = Licensed { timed: licensed, sites, phases };
+    let suspects = by_cell.iter().filter(|(cell, _)| !licensed.sites.contains_key(cell));
+    suspects.map(|(&cell, own)| suspect(cell, own, &licensed, options)).collect()
+}
+
+/// What is known of licensed cells.
+struct Licensed<'a> {
+    timed: Vec<Timed<'a>>,
+    sites: BTreeMap<CellKey, Position>,
+    phases: Option<&'a Phases>,
+}
+
+impl Licensed<'_> {
+    /// Whether the phases are on the time scale of the clocks: UTC, or one of their own where no clock knows the time.
+    fn sets_clocks(&self, own: &[Timed<'_>]) -> bool {
+        let absolute = || own.iter().chain(&self.timed).any(|t| disciplined(t.observation));
+        self.phases.is_some_and(|phases| phases.scale() == Scale::Absolute || !absolute())
+    }
+
+    /// How far a clock's reading of a licensed cell is ahead of the phases' time scale, the round nearest to `about`,
+    /// and the phase; where that has been learned.
+    fn ahead(&self, timed: &Timed<'_>, about: f64) -> Option<(f64, Learned)> {
+        let site = &self.sites[&timed.observation.cell];
+        let plane = Plane::at(site.lat_deg, site.lon_deg);
+        let flight = plane.enu(&timed.position).distance_m(plane.enu(site)) / METRES_PER_NS;
+        let read = phase_ns(&timed.timing) - flight;
+        self.phases?.ahead(timed.observation.cell, timed.timing.at_ns, read, about)
+    }
+}
+
+/// A reading less the frame's nominal time, within a round.
+pub(super) fn phase_ns(timing: &FrameTiming) -> f64 {
+    // Whole nanoseconds are reduced as integers: a date has 61 bits of them.
+    let whole = timing.at_ns.0.rem_euclid(round_ns(timing.frame) as i64);
+    whole as f64 - nominal_ns(timing.frame) + timing.at_frac_ns
 }
 
 fn timed<'a>(clock: ClockName<'a>, observation: &'a Observation) -> Option<Timed<'a>> {
     Some(Timed { clock, observation, position: observation.position?, timing: observation.timing? })
 }
 
-fn disciplined(observation: &Observation) -> bool {
+pub(super) fn disciplined(observation: &Observation) -> bool {
     let clock = &observation.clock;
     clock.locked && matches!(clock.source, ClockSource::GnssPps | ClockSource::Gpsdo)
 }
 
 /// How far each clock's reading is ahead of the common time, coarsely; clocks that nothing links are not in it.
-fn linked<'a>(own: &[Timed<'a>], licensed: &[Timed<'a>]) -> BTreeMap<ClockName<'a>, f64> {
+fn linked<'a>(own: &[Timed<'a>], known: &Licensed<'a>) -> BTreeMap<ClockName<'a>, f64> {
     let mut ahead: BTreeMap<ClockName<'a>, f64> = BTreeMap::new();
+    let licensed = &known.timed;
     let all = || own.iter().chain(licensed);
     ahead.extend(all().filter(|t| disciplined(t.observation)).map(|t| (t.clock, 0.0)));
+    if known.sets_clocks(own) {
+        // Wide rounds last: they overwrite what narrow ones left in doubt.
+        for narrow in [true, false] {
+            let of_width = licensed.iter().filter(|t| (t.observation.cell.rat != Rat::Gsm) == narrow);
+            let set = of_width
+                .filter(|t| !disciplined(t.observation))
+                .filter_map(|t| Some((t.clock, known.ahead(t, 0.0)?.0)));
+            ahead.extend(set);
+        }
+    }
     if ahead.is_empty() {
         // No clock knows the time: that of the suspect's hearer with the most licensed cells is as good as any.
         let cells = |t: &&Timed<'a>| licensed.iter().filter(|l| l.clock == t.clock).count();
@@ -213,8 +270,7 @@ fn linked<'a>(own: &[Timed<'a>], licensed: &[Timed<'a>]) -> BTreeMap<ClockName<'
 fn suspect(
     cell: CellKey,
     own: &[(ClockName<'_>, &Observation)],
-    licensed: &[Timed<'_>],
-    sites: &BTreeMap<CellKey, Position>,
+    licensed: &Licensed<'_>,
     options: &Options,
 ) -> Suspect {
     let mut unused = BTreeSet::new();
@@ -264,7 +320,7 @@ fn suspect(
             Err(reason) => leave(timed.clock, reason),
         }
     }
-    frames.references(licensed, sites, &mut out.problem);
+    frames.references(licensed, licensed.sets_clocks(&timed_own), &mut out.problem);
     out.unused = unused.into_iter().collect();
     out
 }
@@ -328,41 +384,60 @@ impl<'a> Frames<'a, '_> {
         }
     }
 
-    /// Licensed cells, on clocks that heard the suspect and on disciplined ones, which learn the cells' epochs.
-    fn references(&mut self, licensed: &[Timed<'a>], sites: &BTreeMap<CellKey, Position>, problem: &mut Problem) {
+    /// Licensed cells, on clocks that heard the suspect and on disciplined ones, which learn the cells' epochs; and what has been
+    /// learned of them, as if each were read on one perfect clock at its own site.
+    fn references(&mut self, licensed: &Licensed<'a>, learned: bool, problem: &mut Problem) {
         let mut cells: BTreeMap<CellKey, usize> = BTreeMap::new();
         if self.origin.is_none() {
             return;
         }
-        for timed in licensed {
+        let mut perfect = None;
+        for timed in &licensed.timed {
             let Ok(clock) = self.clock(timed, problem) else { continue };
             let key = timed.observation.cell;
-            let cell = match cells.get(&key) {
-                Some(&cell) => cell,
-                None if problem.cells.len() < MAX_CLOCKS => {
-                    let site = self.plane.enu(&sites[&key]);
-                    problem.cells.push(Cell { site, epoch_ns: None, rate_sigma_ppb: LICENSED_PPB });
-                    cells.insert(key, problem.cells.len() - 1);
-                    problem.cells.len() - 1
+            let arrival = self.arrival(timed, clock, licensed.timed.iter().filter(|t| t.observation.cell == key));
+            let new = !cells.contains_key(&key);
+            if new && problem.cells.len() >= MAX_CLOCKS {
+                continue;
+            }
+            let cell = *cells.entry(key).or_insert(problem.cells.len());
+            if new {
+                let site = self.plane.enu(&licensed.sites[&key]);
+                problem.cells.push(Cell { site, epoch_ns: None, rate_sigma_ppb: LICENSED_PPB });
+                if learned && let Some((ahead, phase)) = licensed.ahead(timed, self.ahead[&timed.clock]) {
+                    let clock = *perfect.get_or_insert_with(|| {
+                        problem.clocks.push(Clock { offset_sigma_ns: Some(1.0), rate_sigma_ppb: 0.0 });
+                        problem.clocks.len() - 1
+                    });
+                    let flight = arrival.node.distance_m(site) / METRES_PER_NS;
+                    // The frame left its site when the reading, on the scale's time, says less what the reading is off by.
+                    let at_ns = arrival.at_ns - flight - (ahead - self.ahead[&timed.clock]);
+                    let own =
+                        Arrival { node: site, clock, at_ns, sigma_ns: phase.sigma_ns.max(LEAST_SIGMA_NS), ..arrival };
+                    problem.references.push(Reference { cell, arrival: own });
+                    let rate = Rate { clock, ppb: phase.rate_ppb, sigma_ppb: phase.rate_sigma_ppb.max(0.1) };
+                    problem.reference_rates.push((cell, rate));
                 }
-                None => continue,
-            };
-            let arrival = self.arrival(timed, clock, licensed.iter().filter(|t| t.observation.cell == key));
+            }
             problem.references.push(Reference { cell, arrival });
             problem.reference_rates.push((cell, rate(timed, clock)));
         }
     }
 }
 
-/// How fast a cell's frames come: by its carrier where that agrees with its frames, because one oscillator makes both (TS 45.010
-/// clause 5.1, TS 36.104 clause 6.5.1) and a carrier is measured better; otherwise by its frames.
 fn rate(timed: &Timed<'_>, clock: usize) -> Rate {
-    let (timing, carrier) = (&timed.timing, &timed.observation.carrier);
+    let (ppb, sigma_ppb) = rate_of(&timed.timing, &timed.observation.carrier);
+    Rate { clock, ppb, sigma_ppb }
+}
+
+/// How fast a cell's frames come, ppb with one standard deviation: by its carrier where that agrees with its frames, because one
+/// oscillator makes both (TS 45.010 clause 5.1, TS 36.104 clause 6.5.1) and a carrier is measured better; otherwise by its frames.
+pub(super) fn rate_of(timing: &FrameTiming, carrier: &CarrierError) -> (f64, f64) {
     let frames = (timing.rate_ppb.0, timing.rate_sigma_ppb.0);
     let carrier = (carrier.ppb.0, carrier.sigma_ppb.0);
     let agree = (frames.0 - carrier.0).abs() <= 4.0 * frames.1.hypot(carrier.1);
     let (ppb, sigma_ppb) = if agree && carrier.1 < frames.1 { carrier } else { frames };
-    Rate { clock, ppb, sigma_ppb: sigma_ppb.max(0.1) }
+    (ppb, sigma_ppb.max(0.1))
 }
 
 #[cfg(test)]

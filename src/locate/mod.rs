@@ -34,9 +34,14 @@ pub mod gather;
 pub mod geodesy;
 mod likelihood;
 mod model;
+pub mod phase;
+pub mod phases;
+mod prior;
 pub mod problem;
 pub mod report;
 mod solve;
+mod spread;
+pub mod track;
 
 pub use fix::{Ellipse, Fix, Method, NoFix, Solution, locate};
 pub use geodesy::{Enu, Plane};

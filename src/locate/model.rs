@@ -1,14 +1,12 @@
-//! A [`Problem`] made ready for the solver: its rows, and the joint prior of all linear unknowns.
+//! A [`Problem`] made ready for the solver: its rows, and the joint prior of all linear unknowns (`prior.rs`).
 //!
-//! Linear unknowns `z`: the suspect's epoch and rate, offset and rate of each node's clock, level at 1 m, path-loss exponent. The
-//! licensed cells' own epochs and rates occur in no row of the suspect, so they are eliminated once, here; what they say about the
-//! clocks is left as a joint Gaussian prior, singular along the common offset that nobody can know.
+//! Linear unknowns `z`: the suspect's epoch and rate, offset and rate of each node's clock, level at 1 m, path-loss exponent.
 
 use super::METRES_PER_NS;
-use super::dense::{factor, substitute};
 use super::geodesy::Enu;
 use super::likelihood::{Loss, gaussian, mixture};
-use super::problem::{Arrival, Problem};
+use super::prior::prior;
+use super::problem::Problem;
 use std::f64::consts::{LN_10, PI};
 
 /// Where the emitter is: east, north, height above the ellipsoid; metres.
@@ -57,14 +55,14 @@ impl Row {
 
 /// Places of the linear unknowns in `z`.
 #[derive(Clone, Debug, Default)]
-struct Layout {
-    epoch: Option<usize>,
-    rate: Option<usize>,
-    offsets: Vec<Option<usize>>,
-    rates: Vec<Option<usize>>,
-    power: Option<usize>,
-    exponent: Option<usize>,
-    count: usize,
+pub(super) struct Layout {
+    pub epoch: Option<usize>,
+    pub rate: Option<usize>,
+    pub offsets: Vec<Option<usize>>,
+    pub rates: Vec<Option<usize>>,
+    pub power: Option<usize>,
+    pub exponent: Option<usize>,
+    pub count: usize,
 }
 
 impl Layout {
@@ -209,8 +207,8 @@ impl Model {
         cost
     }
 
-    /// The normal equations at a place; rows in `without` are left out.
-    pub fn assemble(&self, x: Place, z: &[f64], plain: bool, without: Option<usize>, out: &mut Normal) {
+    /// The normal equations at a place.
+    pub fn assemble(&self, x: Place, z: &[f64], plain: bool, out: &mut Normal) {
         let p = self.p;
         out.cost = 0.0;
         out.xx = [[0.0; 3]; 3];
@@ -222,10 +220,7 @@ impl Model {
             out.gz[i] = pull;
             out.cost += pull * (self.mean[i] - z[i]);
         }
-        for (i, row) in self.rows.iter().enumerate() {
-            if without == Some(i) {
-                continue;
-            }
+        for row in &self.rows {
             let linear = self.linear(row, x, z);
             let loss = self.loss(row, linear.residual, plain);
             let j = linear.by_place;
@@ -302,109 +297,4 @@ fn rows(problem: &Problem, layout: &Layout) -> Vec<Row> {
         rows.push(Row::new(Kind::Bearing, bearing.node, azimuth, sigma));
     }
     rows
-}
-
-/// Information and information-weighted mean of a set of unknowns, gathered row by row.
-struct Gather {
-    n: usize,
-    info: Vec<f64>,
-    weighted: Vec<f64>,
-}
-
-impl Gather {
-    fn add(&mut self, terms: &[(Option<usize>, f64)], observed: f64, sigma: f64) {
-        let info = 1.0 / (sigma * sigma);
-        for &(at, c) in terms {
-            let Some(at) = at else { continue };
-            self.weighted[at] += info * c * observed;
-            for &(to, d) in terms {
-                if let Some(to) = to {
-                    self.info[at * self.n + to] += info * c * d;
-                }
-            }
-        }
-    }
-
-    /// The information on the first `keep` unknowns after eliminating the others, and its mean.
-    fn marginal(mut self, keep: usize) -> (Vec<f64>, Vec<f64>) {
-        let (n, m) = (self.n, self.n - keep);
-        let mut rest: Vec<f64> = (0..m * m).map(|i| self.info[(keep + i / m) * n + keep + i % m]).collect();
-        factor(&mut rest, m);
-        let mut kept: Vec<f64> = (0..keep * keep).map(|i| self.info[i / keep * n + i % keep]).collect();
-        for j in 0..keep {
-            let mut column: Vec<f64> = (0..m).map(|i| self.info[(keep + i) * n + j]).collect();
-            if column.iter().all(|&v| v == 0.0) {
-                continue;
-            }
-            substitute(&rest, m, &mut column);
-            for i in 0..keep {
-                kept[i * keep + j] -= (0..m).map(|k| self.info[i * n + keep + k] * column[k]).sum::<f64>();
-            }
-            self.weighted[j] -= (0..m).map(|k| self.weighted[keep + k] * column[k]).sum::<f64>();
-        }
-        // Rounding must not leave the two halves apart.
-        for i in 0..keep {
-            for j in 0..i {
-                let both = 0.5 * (kept[i * keep + j] + kept[j * keep + i]);
-                (kept[i * keep + j], kept[j * keep + i]) = (both, both);
-            }
-        }
-        let mut mean = self.weighted;
-        mean.truncate(keep);
-        let mut l = kept.clone();
-        factor(&mut l, keep);
-        substitute(&l, keep, &mut mean);
-        (kept, mean)
-    }
-}
-
-/// The joint prior of the linear unknowns: what clocks, licensed cells, rates and beliefs say without the suspect's frames.
-fn prior(problem: &Problem, layout: &Layout) -> (Vec<f64>, Vec<f64>) {
-    let p = layout.count;
-    let n = p + 2 * problem.cells.len();
-    let mut gather = Gather { n, info: vec![0.0; n * n], weighted: vec![0.0; n] };
-    let epoch = |cell: usize| Some(p + 2 * cell);
-    let drifts = |cell: usize| (problem.cells[cell].rate_sigma_ppb > 0.0).then_some(p + 2 * cell + 1);
-    // Rates are in metres a second: one part in 10^9 of the speed of light.
-    let speed = |ppb: f64| ppb * METRES_PER_NS;
-    for (i, clock) in problem.clocks.iter().enumerate() {
-        if let Some(sigma) = clock.offset_sigma_ns {
-            gather.add(&[(layout.offsets[i], 1.0)], 0.0, sigma * METRES_PER_NS);
-        }
-        gather.add(&[(layout.rates[i], 1.0)], 0.0, speed(clock.rate_sigma_ppb));
-    }
-    for (i, cell) in problem.cells.iter().enumerate() {
-        if let Some((ns, sigma)) = cell.epoch_ns {
-            gather.add(&[(epoch(i), 1.0)], ns * METRES_PER_NS, sigma * METRES_PER_NS);
-        }
-        gather.add(&[(drifts(i), 1.0)], 0.0, speed(cell.rate_sigma_ppb));
-    }
-    for reference in &problem.references {
-        let Arrival { node, clock, at_ns, elapsed_s, sigma_ns } = reference.arrival;
-        let flight = node.distance_m(problem.cells[reference.cell].site);
-        let terms = [
-            (epoch(reference.cell), 1.0),
-            (drifts(reference.cell), -elapsed_s),
-            (layout.offsets[clock], 1.0),
-            (layout.rates[clock], elapsed_s),
-        ];
-        gather.add(&terms, at_ns * METRES_PER_NS - flight, sigma_ns * METRES_PER_NS);
-    }
-    if layout.rates.iter().any(Option::is_some) || layout.rate.is_some() {
-        for (cell, rate) in &problem.reference_rates {
-            let terms = [(drifts(*cell), 1.0), (layout.rates[rate.clock], -1.0)];
-            gather.add(&terms, speed(rate.ppb), speed(rate.sigma_ppb));
-        }
-        for rate in &problem.rates {
-            let terms = [(layout.rate, 1.0), (layout.rates[rate.clock], -1.0)];
-            gather.add(&terms, speed(rate.ppb), speed(rate.sigma_ppb));
-        }
-    }
-    gather.add(&[(layout.rate, 1.0)], 0.0, speed(problem.emitter.rate_sigma_ppb));
-    if let Some((power, sigma)) = problem.emitter.power {
-        gather.add(&[(layout.power, 1.0)], power.0, sigma.0);
-    }
-    let (exponent, sigma) = problem.emitter.exponent;
-    gather.add(&[(layout.exponent, 1.0)], exponent, sigma);
-    gather.marginal(p)
 }

@@ -194,7 +194,7 @@ impl SolutionReport {
             lat_deg: rounded(lat_deg, 7),
             lon_deg: rounded(lon_deg, 7),
             weight: rounded(solution.weight, 4),
-            cep50_m: rounded(covariance.cep50_m(), 1),
+            cep50_m: rounded(solution.cep50_m(), 1),
             bound_cep50_m: solution.bound.map(|b| rounded(b.cep50_m(), 1)),
             covariance_m2: [covariance.ee_m2, covariance.en_m2, covariance.nn_m2].map(|v| rounded(v, 1)),
             ellipses: solution.ellipses().map(ellipse).to_vec(),

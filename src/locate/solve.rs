@@ -2,10 +2,10 @@
 //!
 //! The linear unknowns are eliminated from every step by their Schur complement, so a step solves three equations whatever the
 //! number of clocks and cells. Starts are the cheapest places of a polar grid round the nodes, one in each direction where the cost
-//! has a local minimum, and the closed-form places of nodes three by three; with late paths each arrival is also doubted once.
+//! has a local minimum, and the closed-form places of nodes three by three; where paths may be late, some three are not.
 
 use super::closed::{self, PseudoRange};
-use super::dense::{factor, inverse3, substitute};
+use super::dense::{ZERO, backward, factor, forward, forward3, inverse3, substitute};
 use super::model::{Kind, Model, Normal, Place};
 
 /// Solutions whose cost exceeds the best by less are admissible: three standard deviations of one unknown.
@@ -27,11 +27,8 @@ const MAX_STEPS: usize = 40;
 const FAR: f64 = 30.0;
 /// A decrease of the cost that is none: a hundredth of a standard deviation costs ten times as much.
 const SETTLED: f64 = 1e-5;
-
-/// The rings and directions of [`Solver::spread`], and the rings' distance in standard deviations.
-const SPREAD_RADII: usize = 8;
-const SPREAD_DIRECTIONS: usize = 12;
-const SPREAD_STEP: f64 = 0.75;
+/// A search that comes so near to a minimum already known, in squared standard deviations and in cost, will end there.
+const ARRIVED: f64 = 0.05;
 
 /// A place where the cost is least.
 #[derive(Clone, Debug)]
@@ -45,15 +42,15 @@ pub(super) struct Minimum {
 
 /// A solver with its scratch space.
 pub(super) struct Solver<'a> {
-    model: &'a Model,
-    now: Normal,
+    pub(super) model: &'a Model,
+    pub(super) now: Normal,
     next: Normal,
-    factor: Vec<f64>,
+    pub(super) factor: Vec<f64>,
     prepared: Vec<f64>,
     levels: bool,
     elimination: Vec<[f64; 3]>,
-    shift: Vec<f64>,
-    trial: Vec<f64>,
+    pub(super) shift: Vec<f64>,
+    pub(super) trial: Vec<f64>,
     centre: [f64; 2],
     extent_m: f64,
 }
@@ -90,53 +87,33 @@ impl<'a> Solver<'a> {
     /// All minima that were found, the least first; empty where every search ran away.
     pub fn minima(&mut self) -> Vec<Minimum> {
         let mut found: Vec<Minimum> = Vec::new();
-        for start in self.starts() {
-            let z = self.relaxed(start, None);
-            if let Some(minimum) = self.descend(start, z, true, None) {
+        let plain = !self.model.has_late();
+        for (start, z) in self.starts() {
+            if let Some(minimum) = self.descend(start, z, plain, &found) {
                 keep(&mut found, minimum);
-            }
-        }
-        if self.model.has_late() {
-            found = self.doubted(&found);
-        }
-        found
-    }
-
-    /// Minima of the mixture, from those of the plain cost: as they are, and with each arrival doubted in turn.
-    fn doubted(&mut self, plain: &[Minimum]) -> Vec<Minimum> {
-        let arrivals: Vec<usize> =
-            (0..self.model.rows.len()).filter(|&i| self.model.rows[i].kind == Kind::Arrival).collect();
-        let mut found = Vec::new();
-        for start in plain.iter().take(3) {
-            if let Some(minimum) = self.descend(start.x, start.z.clone(), false, None) {
-                keep(&mut found, minimum);
-            }
-            // Beyond a dozen readings one of them no longer pulls the start away.
-            for &row in arrivals.iter().filter(|_| (4..=12).contains(&arrivals.len())) {
-                let Some(other) = self.descend(start.x, start.z.clone(), true, Some(row)) else { continue };
-                if let Some(minimum) = self.descend(other.x, other.z, false, None) {
-                    keep(&mut found, minimum);
-                }
             }
         }
         found
     }
 
-    fn starts(&mut self) -> Vec<Place> {
+    /// Where to begin, with the linear unknowns there.
+    fn starts(&mut self) -> Vec<(Place, Vec<f64>)> {
         self.prepare();
         let mut starts = self.closed_starts();
         let most = MAX_GRID_STARTS[usize::from(!starts.is_empty())];
         for x in self.grid_starts(most) {
-            let near = |s: &Place| (s[0] - x[0]).hypot(s[1] - x[1]) < SAME_START * self.extent_m;
+            let near = |(s, _): &(Place, Vec<f64>)| (s[0] - x[0]).hypot(s[1] - x[1]) < SAME_START * self.extent_m;
             if !starts.iter().any(near) {
-                starts.push(x);
+                let z = self.relaxed(x);
+                starts.push((x, z));
             }
         }
         starts
     }
 
-    /// The cheapest of the closed-form places of nodes three by three.
-    fn closed_starts(&mut self) -> Vec<Place> {
+    /// The cheapest of the closed-form places of nodes three by three. Where paths may be late, three that are not are among them, and
+    /// the cost is the mixture's, which forgives the others.
+    fn closed_starts(&mut self) -> Vec<(Place, Vec<f64>)> {
         let (model, height) = (self.model, self.model.height_m());
         // One arrival a node, less what is believed of its clock.
         let mut nodes: Vec<PseudoRange> = Vec::new();
@@ -151,24 +128,43 @@ impl<'a> Solver<'a> {
         // Of many nodes, sets spread evenly over all.
         let stride = total.div_ceil(MAX_TRIPLES).max(1);
         let triples = (0..n).flat_map(|i| (i + 1..n).flat_map(move |j| (j + 1..n).map(move |k| [i, j, k])));
-        let mut candidates: Vec<(f64, Place)> = Vec::new();
+        let mut candidates: Vec<(f64, Place, f64)> = Vec::new();
         for triple in triples.step_by(stride) {
             for place in closed::places(triple.map(|i| nodes[i])).into_iter().flatten() {
                 let x = [place[0], place[1], height];
                 if (x[0] - self.centre[0]).hypot(x[1] - self.centre[1]) < self.reach_m() {
-                    candidates.push((self.relaxed_cost(x), x));
+                    // What the three say of the emission, which the others may be late against.
+                    let [east, north, range] = nodes[triple[0]];
+                    let epoch = range - (east - x[0]).hypot(north - x[1]);
+                    let cost = if model.has_late() { self.cost_of(x, epoch) } else { self.relaxed_cost(x) };
+                    candidates.push((cost, x, epoch));
                 }
             }
         }
         candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut starts: Vec<Place> = Vec::new();
-        for (_, x) in candidates {
-            let near = |s: &Place| (s[0] - x[0]).hypot(s[1] - x[1]) < SAME_START * self.extent_m;
+        let mut starts: Vec<(Place, Vec<f64>)> = Vec::new();
+        for (_, x, epoch) in candidates {
+            let near = |(s, _): &(Place, Vec<f64>)| (s[0] - x[0]).hypot(s[1] - x[1]) < SAME_START * self.extent_m;
             if starts.len() < MAX_CLOSED_STARTS && !starts.iter().any(near) {
-                starts.push(x);
+                let z = if model.has_late() { self.with_epoch(epoch) } else { self.relaxed(x) };
+                starts.push((x, z));
             }
         }
         starts
+    }
+
+    /// The linear unknowns as expected, but for the emission epoch.
+    fn with_epoch(&self, epoch: f64) -> Vec<f64> {
+        let mut z = self.model.mean.clone();
+        z[0] = epoch;
+        z
+    }
+
+    /// What a place and an emission epoch cost, the other linear unknowns as expected.
+    fn cost_of(&mut self, x: Place, epoch: f64) -> f64 {
+        let z = self.with_epoch(epoch);
+        let cost = |row: &super::model::Row| self.model.loss(row, self.model.linear(row, x, &z).residual, false).cost;
+        self.model.rows.iter().map(cost).sum()
     }
 
     fn grid_starts(&mut self, most: usize) -> Vec<Place> {
@@ -203,7 +199,7 @@ impl<'a> Solver<'a> {
 
     /// Factors the equations of the linear unknowns for [`Solver::relaxed_cost`]; only levels make them depend on the place.
     fn prepare(&mut self) {
-        self.model.assemble(self.middle(), &self.model.mean, true, None, &mut self.now);
+        self.model.assemble(self.middle(), &self.model.mean, true, &mut self.now);
         self.prepared.copy_from_slice(&self.now.zz);
         factor(&mut self.prepared, self.model.p);
     }
@@ -213,9 +209,9 @@ impl<'a> Solver<'a> {
     }
 
     /// The linear unknowns that fit a place best.
-    fn relaxed(&mut self, x: Place, without: Option<usize>) -> Vec<f64> {
+    fn relaxed(&mut self, x: Place) -> Vec<f64> {
         let mut z = self.model.mean.clone();
-        self.model.assemble(x, &z, true, without, &mut self.now);
+        self.model.assemble(x, &z, true, &mut self.now);
         self.factor.copy_from_slice(&self.now.zz);
         factor(&mut self.factor, self.model.p);
         substitute(&self.factor, self.model.p, &mut self.now.gz);
@@ -229,7 +225,7 @@ impl<'a> Solver<'a> {
         self.now.cost = self.model.slopes(x, &self.model.mean, &mut self.now.gz);
         self.shift.copy_from_slice(&self.now.gz);
         if self.levels {
-            self.model.assemble(x, &self.model.mean, true, None, &mut self.now);
+            self.model.assemble(x, &self.model.mean, true, &mut self.now);
             factor(&mut self.now.zz, p);
             substitute(&self.now.zz, p, &mut self.shift);
         } else {
@@ -239,9 +235,9 @@ impl<'a> Solver<'a> {
     }
 
     /// Steps downhill until the cost settles; `None` where the search runs away or the place is not determined.
-    fn descend(&mut self, mut x: Place, mut z: Vec<f64>, plain: bool, without: Option<usize>) -> Option<Minimum> {
+    fn descend(&mut self, mut x: Place, mut z: Vec<f64>, plain: bool, known: &[Minimum]) -> Option<Minimum> {
         let model = self.model;
-        model.assemble(x, &z, plain, without, &mut self.now);
+        model.assemble(x, &z, plain, &mut self.now);
         let mut damping = 1e-3;
         for _ in 0..MAX_STEPS {
             let Some(step) = self.step(damping, plain) else {
@@ -253,7 +249,7 @@ impl<'a> Solver<'a> {
             };
             let to = [x[0] + step[0], x[1] + step[1], x[2] + step[2]];
             self.trial.iter_mut().zip(z.iter().zip(&self.shift)).for_each(|(t, (z, d))| *t = z + d);
-            model.assemble(to, &self.trial, plain, without, &mut self.next);
+            model.assemble(to, &self.trial, plain, &mut self.next);
             let gain = self.now.cost - self.next.cost;
             if gain >= 0.0 {
                 x = to;
@@ -262,6 +258,9 @@ impl<'a> Solver<'a> {
                 damping = (damping * 0.1).max(1e-9);
                 if gain < SETTLED {
                     break;
+                }
+                if known.iter().any(|minimum| apart2(minimum, x) < ARRIVED && self.now.cost < minimum.cost + ARRIVED) {
+                    return None;
                 }
                 if (x[0] - self.centre[0]).hypot(x[1] - self.centre[1]) > self.reach_m() {
                     return None;
@@ -282,26 +281,27 @@ impl<'a> Solver<'a> {
     /// The step of the place; that of the linear unknowns is left in `shift`.
     fn step(&mut self, damping: f64, plain: bool) -> Option<[f64; 3]> {
         let information = self.reduced(if plain { 0.0 } else { damping });
-        let mut right = self.now.gx;
+        let (p, mut right) = (self.model.p, self.now.gx);
         self.shift.copy_from_slice(&self.now.gz);
-        substitute(&self.factor, self.model.p, &mut self.shift);
-        for (zx, shift) in self.now.zx.iter().zip(&self.shift) {
-            (0..3).for_each(|a| right[a] -= zx[a] * shift);
+        forward(&self.factor, p, &mut self.shift);
+        for (y, shift) in self.elimination.iter().zip(&self.shift) {
+            (0..3).for_each(|a| right[a] -= y[a] * shift);
         }
         let mut l = information;
         (0..3).for_each(|a| l[a][a] *= 1.0 + damping);
-        let mut flat = l.concat();
-        if flat.iter().any(|v| !v.is_finite()) || factor(&mut flat, 3) > 0 {
+        let flat = l.as_flattened_mut();
+        if flat.iter().any(|v| !v.is_finite()) || factor(flat, 3) > 0 {
             return None;
         }
-        substitute(&flat, 3, &mut right);
+        substitute(flat, 3, &mut right);
         for (shift, y) in self.shift.iter_mut().zip(&self.elimination) {
             *shift -= (0..3).map(|a| y[a] * right[a]).sum::<f64>();
         }
+        backward(&self.factor, p, &mut self.shift);
         right.iter().all(|v| v.is_finite()).then_some(right)
     }
 
-    /// The information on the place with the linear unknowns eliminated; leaves their factor and the elimination behind.
+    /// The information on the place with the linear unknowns eliminated; leaves their factor `L` and `L^-1` of the cross terms behind.
     fn reduced(&mut self, damping: f64) -> [[f64; 3]; 3] {
         let p = self.model.p;
         self.factor.copy_from_slice(&self.now.zz);
@@ -309,86 +309,35 @@ impl<'a> Solver<'a> {
             (0..p).for_each(|i| self.factor[i * p + i] *= 1.0 + damping);
         }
         factor(&mut self.factor, p);
+        self.elimination.copy_from_slice(&self.now.zx);
+        forward3(&self.factor, p, &mut self.elimination);
         let mut information = self.now.xx;
-        let mut column = std::mem::take(&mut self.trial);
-        for a in 0..3 {
-            column.iter_mut().zip(&self.now.zx).for_each(|(c, zx)| *c = zx[a]);
-            substitute(&self.factor, p, &mut column);
-            for (y, c) in self.elimination.iter_mut().zip(&column) {
-                y[a] = *c;
-            }
-        }
-        self.trial = column;
-        for (zx, y) in self.now.zx.iter().zip(&self.elimination) {
+        for y in &self.elimination {
             for a in 0..3 {
-                (0..3).for_each(|b| information[a][b] -= zx[a] * y[b]);
+                (0..3).for_each(|b| information[a][b] -= y[a] * y[b]);
             }
         }
         information
     }
 
-    /// The covariance of the place at the equations at hand.
+    /// The covariance of the place at the equations at hand; `None` where the linear unknowns use up all that they say of it.
     fn covariance(&mut self) -> Option<[[f64; 3]; 3]> {
         let information = self.reduced(0.0);
-        inverse3(information)
-    }
-
-    /// Replaces a minimum's horizontal covariance by the second moment of the mixture's likelihood round it.
-    ///
-    /// The mixture's tails are straight, so its bend at the minimum says too little of how far it reaches: 95 %
-    /// regions from the bend alone hold the truth in 79 % of trials, these in 90 % (tests/data/locate/README.md).
-    pub fn spread(&mut self, minimum: &mut Minimum) {
-        let c = minimum.covariance;
-        let root = c[0][0].sqrt();
-        let (skew, rest) = (c[0][1] / root, (c[1][1] - c[0][1] * c[0][1] / c[0][0]).max(0.0).sqrt());
-        let (mut mass, mut moment) = (0.0, [0.0; 3]);
-        for i in 0..SPREAD_RADII {
-            let radius = (i as f64 + 0.5) * SPREAD_STEP;
-            for j in 0..SPREAD_DIRECTIONS {
-                let (b, a) = (std::f64::consts::TAU * j as f64 / SPREAD_DIRECTIONS as f64).sin_cos();
-                let (east, north) = (radius * a * root, radius * (a * skew + b * rest));
-                let x = [minimum.x[0] + east, minimum.x[1] + north, minimum.x[2]];
-                // Each point stands for an area in proportion to its radius.
-                let weight = radius * (-0.5 * (self.relaxed_mixture(x, &minimum.z) - minimum.cost)).exp();
-                mass += weight;
-                let terms = [east * east, east * north, north * north];
-                moment.iter_mut().zip(terms).for_each(|(m, t)| *m += weight * t);
-            }
-        }
-        let [ee, en, nn] = moment.map(|m| m / mass);
-        if ee * nn > en * en && (ee + nn).is_finite() {
-            (minimum.covariance[0][0], minimum.covariance[1][1]) = (ee, nn);
-            (minimum.covariance[0][1], minimum.covariance[1][0]) = (en, en);
-        }
-    }
-
-    /// What a place costs in the mixture, the linear unknowns following it by two steps of Newton.
-    fn relaxed_mixture(&mut self, x: Place, z: &[f64]) -> f64 {
-        self.trial.copy_from_slice(z);
-        let mut least = f64::INFINITY;
-        for _ in 0..3 {
-            self.model.assemble(x, &self.trial, false, None, &mut self.now);
-            least = least.min(self.now.cost);
-            self.factor.copy_from_slice(&self.now.zz);
-            factor(&mut self.factor, self.model.p);
-            substitute(&self.factor, self.model.p, &mut self.now.gz);
-            self.trial.iter_mut().zip(&self.now.gz).for_each(|(z, d)| *z += d);
-        }
-        least
+        let used_up = |a: usize| information[a][a] <= ZERO * self.now.xx[a][a];
+        if (0..3).any(used_up) { None } else { inverse3(information) }
     }
 
     /// The covariance of the place that the Gaussian information at this place allows, and each row's leverage.
     pub fn information(&mut self, x: Place, z: &[f64]) -> Option<([[f64; 3]; 3], Vec<f64>)> {
-        self.model.assemble(x, z, true, None, &mut self.now);
+        self.model.assemble(x, z, true, &mut self.now);
         let covariance = self.covariance()?;
         let p = self.model.p;
         let leverages = self.model.rows.iter().map(|row| {
             let linear = self.model.linear(row, x, z);
             let mut a = vec![0.0; p];
             linear.terms[..linear.used].iter().for_each(|&(at, c)| a[at] += c);
-            let mut solved = a.clone();
-            substitute(&self.factor, p, &mut solved);
-            let along: f64 = a.iter().zip(&solved).map(|(a, s)| a * s).sum();
+            forward(&self.factor, p, &mut a);
+            let along: f64 = a.iter().map(|a| a * a).sum();
             let mut j = linear.by_place;
             for (y, a) in self.elimination.iter().zip(&a) {
                 (0..3).for_each(|i| j[i] -= y[i] * a);
@@ -401,16 +350,16 @@ impl<'a> Solver<'a> {
     }
 }
 
+/// Squared distance of a place from a minimum, in standard deviations; searches end a small part of one from the minimum.
+fn apart2(minimum: &Minimum, x: Place) -> f64 {
+    let (e, n) = (minimum.x[0] - x[0], minimum.x[1] - x[1]);
+    let c = minimum.covariance;
+    (e * e * c[1][1] - 2.0 * e * n * c[0][1] + n * n * c[0][0]) / (c[0][0] * c[1][1] - c[0][1] * c[0][1])
+}
+
 /// Adds a minimum unless it is one already known; keeps the least first.
 fn keep(found: &mut Vec<Minimum>, new: Minimum) {
-    let same = |old: &Minimum| {
-        let (e, n) = (old.x[0] - new.x[0], old.x[1] - new.x[1]);
-        let c = old.covariance;
-        let determinant = c[0][0] * c[1][1] - c[0][1] * c[0][1];
-        // Squared distance in standard deviations; searches end a small part of one from the minimum.
-        let apart = (e * e * c[1][1] - 2.0 * e * n * c[0][1] + n * n * c[0][0]) / determinant;
-        e.hypot(n) < 1.0 || apart < 0.01
-    };
+    let same = |old: &Minimum| (old.x[0] - new.x[0]).hypot(old.x[1] - new.x[1]) < 1.0 || apart2(old, new.x) < 0.01;
     if let Some(old) = found.iter_mut().find(|old| same(old)) {
         if new.cost < old.cost {
             *old = new;

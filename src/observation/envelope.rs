@@ -400,5 +400,9 @@ fn refusal(signer: NodeId, payload: &[u8], problem: String) -> EnvelopeError {
     EnvelopeError::Payload { signer, problem }
 }
 
+mod task;
+
+pub use task::{Down, LONGEST, TASK_OCTETS, Task, open_down, seal_task};
+
 #[cfg(test)]
 mod tests;

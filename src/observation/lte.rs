@@ -42,12 +42,45 @@ pub struct Radio {
     pub rsrq_db: Db,
 }
 
+/// What a cell's signal shows of its quality and of the way it came: measured from reference signals and the broadcast channel.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    /// RS-SINR; TS 36.214 clause 5.1.13.
+    pub rs_sinr_db: Db,
+    /// RSSI of the cell's bandwidth, relative to a full-scale sine; TS 36.214 clause 5.1.3.
+    pub rssi_dbfs: Dbfs,
+    /// Error vector magnitude of the PBCH, root mean square, by decisions: too small below some 8 dB; TS 36.104 annex E.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pbch_evm_percent: Option<f32>,
+    /// How much later than the first path the strongest one comes, 0 where it is the same one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strongest_excess_ns: Option<u32>,
+    /// Root mean square of the paths' delays about their mean, weighted by power.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rms_delay_spread_ns: Option<u32>,
+    /// The path after the first one; `None` where one path alone is told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_arrival: Option<SecondArrival>,
+}
+
+/// The path that arrives second.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SecondArrival {
+    /// After the first one.
+    pub delay_ns: u32,
+    /// Power relative to the first one's.
+    pub level_db: Db,
+}
+
 /// Everything that one cell says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LteFields {
     /// What its signal shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub radio: Option<Radio>,
+    /// Quality of its signal and delays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<Signal>,
     /// MasterInformationBlock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mib: Option<Mib>,
@@ -232,6 +265,9 @@ pub struct Warning {
     /// Number of the last segment, once it was received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_segment: Option<u8>,
+    /// Its language by ISO 639-1, where the scheme or the message names one; told with the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// The text; `None` until each segment was received, or where the coding is not one of text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,

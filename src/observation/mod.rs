@@ -7,9 +7,10 @@ pub mod envelope;
 pub mod gsm;
 pub mod lte;
 
-use crate::cell::{CellIdentity, CellKey};
+use crate::cell::{CellIdentity, CellKey, Rat};
 use crate::units::{Db, Dbfs, Dbm, Hz, Nanos, Ppb, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -434,6 +435,30 @@ pub struct Health {
     /// Conditions that want attention, in words; empty when all is well.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Carriers that it dwells on now because the hub asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dwells: Vec<Dwell>,
+    /// Tasks of the hub taken since the start.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tasks_taken: u64,
+    /// Messages on the hub's topic refused since the start, tasks among them, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, u64>,
+}
+
+/// A carrier whose cells a node tells of every second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dwell {
+    /// The standard.
+    pub rat: Rat,
+    /// The nominal carrier.
+    pub center_hz: u64,
+    /// Until when.
+    pub until_ns: Timestamp,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One thing that a node tells the hub.

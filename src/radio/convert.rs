@@ -3,7 +3,7 @@
 //! ## References
 //! - SigMF specification 1.2.5, "SigMF Dataset Format" (names of datatypes, order of octets and of I and Q)
 
-use num_complex::Complex32;
+use num_complex::{Complex, Complex32};
 use std::fmt;
 use std::str::FromStr;
 
@@ -96,6 +96,29 @@ fn extend<const N: usize>(octets: &[u8], samples: &mut Vec<Complex32>, number: i
     }));
 }
 
+/// How the numbers that a driver hands over become samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scale {
+    /// The number that means zero.
+    pub zero: f32,
+    /// The distance from it that is full scale.
+    pub full: f32,
+    /// The number of steps below full scale from which on a sample counts as clipped: the largest positive code of a signed
+    /// integer is one step short of it.
+    pub margin: f32,
+}
+
+impl Scale {
+    /// Appends `from` to `to` and returns how many samples touched full scale.
+    pub fn append<T: Copy + Into<f32>>(self, from: &[Complex<T>], to: &mut Vec<Complex32>) -> u32 {
+        let Scale { zero, full, margin } = self;
+        let least = (full - margin) / full;
+        let start = to.len();
+        to.extend(from.iter().map(|s| Complex32::new((s.re.into() - zero) / full, (s.im.into() - zero) / full)));
+        to[start..].iter().map(|s| u32::from((s.re.abs() >= least) | (s.im.abs() >= least))).sum()
+    }
+}
+
 /// Where the first sample is that no receiver can have put out: not a number, infinite, or of a magnitude of 2^50 and more,
 /// which is a wrong format or order of octets and would overflow the receivers' sums of squares.
 pub fn first_absurd(samples: &[Complex32]) -> Option<usize> {
@@ -140,6 +163,25 @@ mod tests {
         assert_eq!(convert(Datatype::Ci16Be, &[0x80, 0x00, 0x40, 0x00]), (vec![c(-1.0, 0.5)], 1));
         assert_eq!(convert(Datatype::Cf32Le, &[0, 0, 0x80, 0x3f, 0, 0, 0, 0xbf]), (vec![c(1.0, -0.5)], 0));
         assert_eq!(convert(Datatype::Cf32Be, &[0x3f, 0x80, 0, 0, 0xbf, 0, 0, 0]), (vec![c(1.0, -0.5)], 0));
+    }
+
+    #[test]
+    fn numbers_of_a_driver_give_the_same_samples_as_the_same_numbers_in_a_file() {
+        let mut samples = Vec::new();
+        let octets: Vec<u8> = (0..=255).flat_map(|i: u8| [i, 255 - i]).collect();
+        let pairs = || octets.chunks_exact(2);
+        let signed: Vec<_> = pairs().map(|p| Complex::new(p[0].cast_signed(), p[1].cast_signed())).collect();
+        let clipped = Scale { zero: 0.0, full: 128.0, margin: 1.0 }.append(&signed, &mut samples);
+        assert_eq!((samples.clone(), clipped), convert(Datatype::Ci8, &octets));
+        samples.clear();
+        let unsigned: Vec<_> = pairs().map(|p| Complex::new(p[0], p[1])).collect();
+        let clipped = Scale { zero: 127.5, full: 127.5, margin: 0.0 }.append(&unsigned, &mut samples);
+        assert_eq!((samples.clone(), clipped), convert(Datatype::Cu8, &octets));
+        // Twelve bits at the lower end of sixteen.
+        samples.clear();
+        let twelve = [Complex::new(2047i16, 0), Complex::new(-1024, 1024), Complex::new(0, -2048)];
+        let clipped = Scale { zero: 0.0, full: 2048.0, margin: 1.0 }.append(&twelve, &mut samples);
+        assert_eq!((samples[1], samples[2].im, clipped), (Complex32::new(-0.5, 0.5), -1.0, 2));
     }
 
     #[test]

@@ -2,8 +2,12 @@
 
 pub mod convert;
 pub mod datetime;
+pub mod live;
+pub mod profile;
 pub mod raw;
 pub mod recording;
 pub mod ring;
 pub mod sigmf;
+#[cfg(feature = "soapy")]
+pub mod soapy;
 pub mod source;

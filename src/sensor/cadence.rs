@@ -3,10 +3,12 @@
 //! A receiver reports every cell about once a second and the rules see all of it. Told is the first observation with an identity,
 //! every change of what a cell says, and one each report interval; findings carry their own observation and are always told.
 
+use super::task::Dwells;
 use crate::cell::{CellIdentity, CellKey};
 use crate::observation::{Observation, Octets};
 use crate::units::{Nanos, Timestamp};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Cells remembered; the one that was told of longest ago is forgotten first, and would at worst be told of once more. Chosen: more
 /// than any site can hear (a few hundred), and less than 1 MB.
@@ -16,6 +18,7 @@ const MAX_CELLS: usize = 4096;
 #[derive(Debug)]
 pub struct Cadence {
     interval: Nanos,
+    dwells: Arc<Dwells>,
     cells: BTreeMap<CellKey, Told>,
 }
 
@@ -29,7 +32,12 @@ struct Told {
 impl Cadence {
     /// An unchanged cell is told of once an `interval`.
     pub fn new(interval: Nanos) -> Cadence {
-        Cadence { interval, cells: BTreeMap::new() }
+        Cadence { interval, dwells: Arc::default(), cells: BTreeMap::new() }
+    }
+
+    /// And those that the hub asked for every second.
+    pub fn dwelling(self, dwells: Arc<Dwells>) -> Cadence {
+        Cadence { dwells, ..self }
     }
 
     /// Whether this observation is to be told.
@@ -46,14 +54,16 @@ impl Cadence {
             }
             // A carrier that has not said who it is waits for its first interval: it mostly says so within two seconds.
             let said = now.identity.is_some();
+            let asked = self.dwells.wants(observation.cell, now.at, None);
             self.cells.insert(observation.cell, now);
-            return said;
+            return said || asked;
         };
         let said = now.identity.is_some() && now.identity != told.identity;
         let changed = now.content.is_some() && now.content != told.content;
         // Time may go back where another recording begins.
         let due = now.at - told.at >= self.interval || now.at < told.at;
-        if !(said || changed || due) {
+        let asked = self.dwells.wants(observation.cell, now.at, Some(told.at));
+        if !(said || changed || due || asked) {
             return false;
         }
         // A stream that has not decoded the cell again yet does not make the next decoding news.

@@ -2,7 +2,8 @@
 
 use super::publish::Status;
 use super::spool::Stats;
-use crate::observation::{Clock, Health, Position};
+use crate::observation::{Clock, Dwell, Health, Position};
+use crate::radio::live::Counts;
 use crate::units::Timestamp;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -33,8 +34,10 @@ pub struct Figures {
     pub clock: Option<Clock>,
     /// Samples received.
     pub samples: u64,
-    /// Samples lost.
+    /// Samples lost between source and receiver.
     pub lost_samples: u64,
+    /// What a live source counts, and why it does not deliver at present.
+    pub device: Option<(Counts, Option<String>)>,
     /// Cells followed.
     pub cells: u32,
     /// Last message without error.
@@ -49,6 +52,8 @@ pub struct Figures {
     pub lost_items: u64,
     /// The connection.
     pub link: Status,
+    /// Carriers that are dwelt on.
+    pub dwells: Vec<Dwell>,
     /// The source.
     pub source: SourceState,
 }
@@ -88,10 +93,13 @@ impl Sampler {
             spool_octets: figures.spool.octets,
             spool_evicted: figures.spool.evicted,
             samples: figures.samples,
-            lost_samples: figures.lost_samples,
+            lost_samples: figures.lost_samples + figures.device.as_ref().map_or(0, |(counts, _)| counts.lost_samples),
             cells: figures.cells,
             last_decode_ns: figures.last_decode,
             warnings: warnings(figures, disk_free),
+            dwells: figures.dwells.clone(),
+            tasks_taken: figures.link.tasks_taken,
+            refused: figures.link.refused_by_reason.clone(),
         }
     }
 }
@@ -122,6 +130,18 @@ pub fn warnings(figures: &Figures, disk_free: Option<u64>) -> Vec<String> {
     }
     if figures.clipped_ppm > MUCH_CLIPPING_PPM {
         list.push("the receiver is overdriven; lower its gain".to_owned());
+    }
+    if let Some((counts, problem)) = &figures.device {
+        list.extend(problem.clone());
+        if counts.failures > 0 {
+            // Told at every doubling: an unplugged receiver must not fill a thin link.
+            let times = 1u64 << counts.failures.ilog2();
+            let hung = if counts.hangs > 0 { ", its driver hung" } else { "" };
+            list.push(format!("the receiver has failed since the start, at least {times} times{hung}"));
+        }
+        if counts.gaps > 0 {
+            list.push("samples were lost in the receiver or its driver".to_owned());
+        }
     }
     if figures.lost_samples > 0 {
         list.push("samples were lost between source and receiver".to_owned());
@@ -190,6 +210,9 @@ mod tests {
             Figures { lost_items: 1, ..well.clone() },
             Figures { clipped_ppm: 5000, ..well.clone() },
             Figures { lost_samples: 1, ..well.clone() },
+            Figures { device: Some((Counts::default(), Some("unplugged".to_owned()))), ..well.clone() },
+            Figures { device: Some((Counts { failures: 3, ..Counts::default() }, None)), ..well.clone() },
+            Figures { device: Some((Counts { gaps: 1, ..Counts::default() }, None)), ..well.clone() },
         ];
         for trouble in &troubles {
             assert_eq!(warnings(trouble, Some(1 << 40)).len(), 1, "{trouble:?}");

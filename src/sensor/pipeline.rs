@@ -5,13 +5,16 @@ use super::health::{Figures, Sampler, SourceState};
 use super::publish::{self, Status};
 use super::receive::{self, Station};
 use super::spool::{self, Class, Spool, SpoolError, new_boot};
+use super::task::Dwells;
+use super::watchdog::{Feed, Flow, Notify};
 use super::{source, spooler};
 use crate::cell::{CellKey, Rat};
 use crate::config::sensor::{Config, Source};
 use crate::config::{stopped, wall_clock};
 use crate::observation::{
-    BroadcastBlock, CarrierError, Clock, ClockSource, Item, Level, Observation, Octets, ReceiverState,
+    BroadcastBlock, CarrierError, Clock, ClockSource, Dwell, Item, Level, Observation, Octets, ReceiverState,
 };
+use crate::radio::live::Live;
 use crate::radio::ring::{WhenFull, ring};
 use crate::radio::source::SourceError;
 use crate::rules::{self, Engine, Format, Register, RegisterError, StateError};
@@ -141,6 +144,7 @@ fn keep(engine: &Engine, path: &Path) {
 #[derive(Default)]
 struct Shared {
     received: receive::Counters,
+    dwells: Arc<Dwells>,
     spooled: spooler::Counters,
     source: Mutex<SourceState>,
     /// Receiver and generators end.
@@ -177,6 +181,7 @@ async fn join(thread: Thread, stage: &'static str) -> Result<(), PipelineError> 
 /// [`Until::Sent`].
 pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) -> Result<(), PipelineError> {
     let started = wall_clock();
+    let notify = Arc::new(Notify::from_environment());
     let options = spool::Options {
         node: config.node.clone(),
         key: config.signing_key.clone(),
@@ -188,6 +193,7 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     let engine = engine(&config, &learned)?;
     let opened = source::open(&config.source, started)?;
     let clock = opened.as_ref().map(|opened| opened.clock);
+    let live = opened.as_ref().and_then(|opened| opened.live.clone());
     info!(node = %config.node, boot = %spool.boot(), waiting = spool.stats().envelopes, "the node starts");
 
     let shared = Arc::new(Shared::default());
@@ -210,6 +216,7 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
         // Only the load source opens as nothing.
         (None, _) => return Err(PipelineError::Stage { stage: "source" }),
     };
+    notify.send("READY=1");
     let (health_stop, health_stopped) = channel();
     let health = {
         let watching = Watching {
@@ -220,6 +227,8 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
             limit: config.spool.limit_octets,
             interval: config.report.health,
             clock,
+            live: live.clone(),
+            notify: notify.clone(),
         };
         thread("health", move || watching.run(&items, &health_stopped))?
     };
@@ -230,6 +239,7 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
         link: config.link.clone(),
         window: config.spool.window,
         resend: config.spool.resend,
+        dwells: shared.dwells.clone(),
     };
     let mut publishing = tokio::spawn(publish::run(spool.clone(), options, news, status, publish_stopped, wall_clock));
 
@@ -240,6 +250,9 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     };
     info!("the node stops");
     shared.stop.store(true, Ordering::Relaxed);
+    if let Some(live) = &live {
+        live.stop();
+    }
     let _ = health_stop.send(());
     join(receiving, "receiver").await?;
     join(health, "health").await?;
@@ -288,11 +301,12 @@ fn receiving(
     shared: Arc<Shared>,
     learned: PathBuf,
 ) -> Result<Thread, PipelineError> {
-    let source::Opened { mut source, clock } = opened;
+    let source::Opened { mut source, clock, live } = opened;
     let (interval, position) = (config.report.interval, config.position);
     thread("receiver", move || {
-        // Neither recordings nor scenes lose anything by waiting.
-        let (feeder, reader) = ring(BLOCKS, BLOCK, WhenFull::Wait);
+        // Neither recordings nor scenes lose anything by waiting; a receiver does not wait.
+        let when_full = if live.is_some() { WhenFull::Drop } else { WhenFull::Wait };
+        let (feeder, reader) = ring(BLOCKS, BLOCK, when_full);
         let mut kept = Instant::now();
         let mut keep_now = |engine: &Engine| {
             if kept.elapsed() >= KEEP_EVERY {
@@ -302,7 +316,7 @@ fn receiving(
         };
         let mut station = Station {
             engine,
-            cadence: Cadence::new(interval),
+            cadence: Cadence::new(interval).dwelling(shared.dwells.clone()),
             clock,
             position,
             items,
@@ -367,6 +381,8 @@ struct Watching {
     limit: u64,
     interval: Duration,
     clock: Option<Clock>,
+    live: Option<Arc<Live>>,
+    notify: Arc<Notify>,
 }
 
 impl Watching {
@@ -377,6 +393,7 @@ impl Watching {
             clock: self.clock,
             samples: received.samples.load(Ordering::Relaxed),
             lost_samples: received.lost_samples.load(Ordering::Relaxed),
+            device: self.live.as_ref().map(|live| (live.counts(), live.problem())),
             cells: received.cells.load(Ordering::Relaxed),
             last_decode: (last_decode != 0).then_some(Timestamp(last_decode)),
             clipped_ppm: received.clipped_ppm.load(Ordering::Relaxed),
@@ -384,24 +401,36 @@ impl Watching {
             spool_limit: self.limit,
             lost_items: self.shared.spooled.lost.load(Ordering::Relaxed),
             link: self.link.borrow().clone(),
+            dwells: self.shared.dwells.at(wall_clock()),
             source: self.shared.source(),
         }
     }
 
     /// A report at the start, every interval, and soon after anything worth a warning has come or gone.
     fn run(mut self, items: &SyncSender<(Class, Item)>, stopped: &std::sync::mpsc::Receiver<()>) {
-        let mut told: Option<Vec<String>> = None;
+        let mut told: Option<(Vec<String>, Vec<Dwell>)> = None;
         let mut at = Instant::now();
+        let (begun, mut feed) = (at, self.notify.watchdog.map(Feed::new));
         loop {
             let figures = self.figures();
-            let words = super::health::warnings(&figures, None);
-            let changed = told.as_ref().is_none_or(|told| *told != words);
+            let flow = match (&figures.source, &figures.device) {
+                (SourceState::Running, Some((_, Some(_)))) => Flow::Excused,
+                (SourceState::Running, _) if self.clock.is_some() => Flow::Expected,
+                // A receiver that was given up: only another process can help.
+                (SourceState::Failed(_), Some(_)) => Flow::Expected,
+                _ => Flow::Over,
+            };
+            if feed.as_mut().is_some_and(|feed| feed.is_due(begun.elapsed(), figures.samples, flow)) {
+                self.notify.send("WATCHDOG=1");
+            }
+            let state = (super::health::warnings(&figures, None), figures.dwells.clone());
+            let changed = told.as_ref().is_none_or(|told| *told != state);
             if at.elapsed() >= self.interval || told.is_none() || (changed && at.elapsed() >= SETTLE) {
                 let health = self.sampler.sample(wall_clock(), &figures);
                 if items.send((Class::Health, Item::Health(health))).is_err() {
                     return;
                 }
-                told = Some(words);
+                told = Some(state);
                 at = Instant::now();
             }
             match stopped.recv_timeout(LOOK) {

@@ -8,9 +8,10 @@
 //! says `{"online":false}` in the node's name when the connection breaks, and so does the node itself when it is stopped.
 
 use super::spool::{Pending, Spool, SpoolError};
+use super::task::{Desk, Dwells};
 use crate::config::link::{Connection, Link, LinkEvent, Session, back_off, topic};
 use crate::config::stopped;
-use crate::observation::envelope::{Ack, open_ack};
+use crate::observation::envelope::{Ack, Down, EnvelopeError, Task, open_down};
 use crate::observation::{NodeId, Octets};
 use crate::units::Timestamp;
 use ed25519_dalek::VerifyingKey;
@@ -48,6 +49,8 @@ pub struct Options {
     pub window: u16,
     /// Until an envelope is sent again.
     pub resend: Duration,
+    /// Takes what the hub asks.
+    pub dwells: Arc<Dwells>,
 }
 
 /// What the publisher has done, for the health report.
@@ -61,6 +64,10 @@ pub struct Status {
     pub freed: u64,
     /// Messages from the hub's topic that were refused.
     pub refused: u64,
+    /// Tasks of the hub taken.
+    pub tasks_taken: u64,
+    /// The same by reason.
+    pub refused_by_reason: BTreeMap<String, u64>,
     /// Why the last connection broke, or what the broker refused last.
     pub problem: Option<String>,
 }
@@ -134,9 +141,11 @@ pub async fn run(
     now: fn() -> Timestamp,
 ) -> Result<(), SpoolError> {
     let mut attempt = 0;
+    let mut desk = Desk::new(options.node.clone(), options.dwells.clone());
     loop {
         let begun = Instant::now();
         let mut turn = Turn {
+            desk: &mut desk,
             connection: options.link.connect(&session(&options)),
             resend: options.resend,
             spool: &spool,
@@ -183,6 +192,7 @@ fn session(options: &Options) -> Session {
 /// One connection's work.
 struct Turn<'a> {
     connection: Connection,
+    desk: &'a mut Desk,
     resend: Duration,
     spool: &'a Arc<Spool>,
     options: &'a Options,
@@ -311,18 +321,49 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Takes an acknowledgement of the hub.
+    /// Takes a task of the hub, or says why not.
+    fn take_task(&mut self, task: Task) {
+        let (id, rat, mhz) = (task.task.clone(), task.rat, task.center_hz as f64 * 1e-6);
+        match self.desk.take(task, (self.now)()) {
+            Ok(()) => {
+                info!(task = %id, %rat, mhz, "dwelling on a carrier as the hub asked");
+                self.status.send_modify(|status| status.tasks_taken += 1);
+            }
+            Err(reason) => {
+                warn!(task = %id, %reason, "refused a task");
+                self.refuse(&reason.to_string());
+            }
+        }
+    }
+
+    /// Counts by reason; reasons are a handful of fixed words.
+    fn refuse(&self, reason: &str) {
+        self.status.send_modify(|status| {
+            status.refused += 1;
+            *status.refused_by_reason.entry(reason.to_owned()).or_insert(0) += 1;
+        });
+    }
+
+    /// Takes an acknowledgement or a task of the hub.
     async fn hear(&mut self, octets: &[u8]) -> Result<(), SpoolError> {
-        let ack = match open_ack(octets, &self.options.hub, &self.options.hub_key) {
-            Ok(ack) if ack.node == self.options.node => ack,
-            Ok(ack) => {
+        let ack = match open_down(octets, &self.options.hub, &self.options.hub_key) {
+            Ok(Down::Task(task)) => {
+                self.take_task(task);
+                return Ok(());
+            }
+            Ok(Down::Ack(ack)) if ack.node == self.options.node => ack,
+            Ok(Down::Ack(ack)) => {
                 warn!(node = %ack.node, "refused an acknowledgement for another node");
-                self.status.send_modify(|status| status.refused += 1);
+                self.refuse("for another node");
                 return Ok(());
             }
             Err(error) => {
                 warn!(%error, "refused a message on the hub's topic");
-                self.status.send_modify(|status| status.refused += 1);
+                self.refuse(match error {
+                    EnvelopeError::BadSignature { .. } => "forged",
+                    EnvelopeError::UnknownSigner { .. } => "not of this node's hub",
+                    _ => "malformed",
+                });
                 return Ok(());
             }
         };

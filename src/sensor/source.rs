@@ -1,13 +1,21 @@
 //! The sources that a node's configuration can name, as one: recordings in a row, a synthetic scene, at their own pace or not.
 
+use crate::config::device::Device;
 use crate::config::sensor::Source;
+#[cfg(feature = "soapy")]
+use crate::config::wall_clock;
 use crate::observation::{Clock, ClockSource};
+use crate::radio::live::Live;
+use crate::radio::profile::{BUILT_IN, Profile, ProfileError, Settings};
 use crate::radio::recording::Recording;
 use crate::radio::sigmf;
+#[cfg(feature = "soapy")]
+use crate::radio::soapy::SoapySource;
 use crate::radio::source::{Event, IqBlock, IqSource, SourceError};
 use crate::synth::scene::Scene;
 use crate::units::{Nanos, Timestamp};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What a node listens to, and the clock behind its times.
@@ -16,6 +24,8 @@ pub struct Opened {
     pub source: Box<dyn IqSource>,
     /// Stamps them.
     pub clock: Clock,
+    /// For a source that does not wait, and has to be told to end.
+    pub live: Option<Arc<Live>>,
 }
 
 /// Opens the configured source; `None` for the test source that has no samples. `now`: when a synthetic scene begins.
@@ -41,10 +51,59 @@ pub fn open(config: &Source, now: Timestamp) -> Result<Option<Opened>, SourceErr
             source.length = length.map(|length| (length.as_secs_f64() * rate.0).round() as u64);
             (Box::new(source), *realtime, ClockSource::Free)
         }
+        Source::Soapy(device) => return receiver(device).map(Some),
         Source::Load { .. } => return Ok(None),
     };
     let source = if realtime { Box::new(Paced::new(source)) as Box<dyn IqSource> } else { source };
-    Ok(Some(Opened { source, clock: Clock { source: clock, sigma_ns: None, locked: false, since_ns: None } }))
+    Ok(Some(Opened {
+        source,
+        clock: Clock { source: clock, sigma_ns: None, locked: false, since_ns: None },
+        live: None,
+    }))
+}
+
+/// A receiver, closed until it is first read; what is wished of it is held against what its model offers.
+///
+/// # Errors
+/// [`SourceError`], naming the key and what the model offers.
+pub fn receiver(device: &Device) -> Result<Opened, SourceError> {
+    let wrong = |error: ProfileError| SourceError::Field {
+        path: "the configuration".to_owned(),
+        field: "source".to_owned(),
+        problem: error.to_string(),
+        remedy: "see firmware-config/README.md and `daen scan --probe`".to_owned(),
+    };
+    let profile = if device.profile.is_empty() {
+        let args = device.args.split(',').filter_map(|pair| pair.split_once('='));
+        let description = args.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect();
+        Profile::for_device(&description).map(|(_, profile)| profile).ok_or_else(|| wrong(unknown(&device.args)))?
+    } else {
+        Profile::named(&device.profile, &device.folder).map_err(wrong)?
+    };
+    open_receiver(profile.settings(device).map_err(wrong)?)
+}
+
+fn unknown(args: &str) -> ProfileError {
+    let known = BUILT_IN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    ProfileError::Unknown { name: format!("that fits {args}"), known }
+}
+
+#[cfg(feature = "soapy")]
+fn open_receiver(settings: Settings) -> Result<Opened, SourceError> {
+    let live = Arc::new(Live::default());
+    let source = Box::new(SoapySource::new(settings, live.clone(), wall_clock));
+    let clock = Clock { source: ClockSource::Free, sigma_ns: None, locked: false, since_ns: None };
+    Ok(Opened { source, clock, live: Some(live) })
+}
+
+#[cfg(not(feature = "soapy"))]
+fn open_receiver(settings: Settings) -> Result<Opened, SourceError> {
+    Err(SourceError::Field {
+        path: settings.device_args,
+        field: "device".to_owned(),
+        problem: "this daen was built without support for receivers".to_owned(),
+        remedy: "build it with --features soapy (needs libsoapysdr-dev)".to_owned(),
+    })
 }
 
 /// Recordings one after the other, once or for ever.

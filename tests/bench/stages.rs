@@ -3,10 +3,23 @@
 //! Figures are per sample of the stream (or per block), so they can be held against a rate: 1 Msample/s of "items" is real
 //! time at 1 Msps. The signal comes from the crate's own test transmitter, made before the clock starts.
 
+// The observations of a day come from the rules' own tests.
+#[allow(dead_code, clippy::unwrap_used)]
+#[path = "../rules/border.rs"]
+mod border;
+#[allow(dead_code, clippy::unwrap_used)]
+#[path = "../rules/lte_support.rs"]
+mod lte_support;
+#[allow(dead_code, clippy::unwrap_used)]
+#[path = "../rules/support.rs"]
+mod support;
+
 use daen::dsp::channelizer::Channelizer;
+use daen::observation::Observation;
 use daen::radio::source::StreamInfo;
 use daen::rat::gsm::coding::{BURST_BITS, Place, XcchDecoder, encode_xcch};
 use daen::rat::gsm::{Options, Receiver};
+use daen::rules::{Config, Engine};
 use daen::synth::channel::Noise;
 use daen::synth::gsm::Picos;
 use daen::synth::gsm::beacon::{Beacon, BeaconConfig, Program};
@@ -92,4 +105,40 @@ fn decode_block(bencher: Bencher) {
         .counter(ItemsCount::new(1usize))
         .with_inputs(|| bursts)
         .bench_local_refs(|bursts: &mut [[f32; BURST_BITS]; 4]| decoder.decode(bursts, Place::BcchNorm));
+}
+
+/// A day of a node among 120 GSM and LTE cells of both countries, a round every 20 minutes.
+fn day() -> (border::Border, Vec<Observation>) {
+    let mut border = border::Border::new(1, border::Registers::Both, 1200);
+    let mut heard = Vec::new();
+    while border.now < border::DAY {
+        if let border::Step::Heard(observations) = border.step() {
+            heard.extend(observations);
+        }
+    }
+    (border, heard)
+}
+
+/// All rules on each observation of a day; one core.
+#[divan::bench(sample_count = 10)]
+fn judge(bencher: Bencher) {
+    let (border, heard) = day();
+    bencher
+        .counter(ItemsCount::new(heard.len()))
+        .with_inputs(|| Engine::new(Config::default(), border.register()))
+        .bench_local_values(|mut engine| {
+            let mut findings = Vec::new();
+            heard.iter().for_each(|observation| engine.judge(observation, &mut findings));
+            findings.len()
+        });
+}
+
+/// The same observations to JSON: what telling them costs.
+#[divan::bench(sample_count = 10)]
+fn tell(bencher: Bencher) {
+    let (_, heard) = day();
+    bencher.counter(ItemsCount::new(heard.len())).bench_local(|| {
+        let octets = |observation| serde_json::to_string(observation).map_or(0, |json| json.len());
+        heard.iter().map(octets).sum::<usize>()
+    });
 }

@@ -20,6 +20,18 @@ pub struct Cell {
     epoch_ns: f64,
 }
 
+impl Cell {
+    /// What a phase learned for an instant is off by, nanoseconds.
+    pub fn phase_off_ns(&self, phase_ns: f64, at: Timestamp) -> f64 {
+        const ROUND: i128 = 12_533_760_000_000;
+        let start = 1_795_000_000_000_000_000i128;
+        let since_s = (i128::from(at.0) - start) as f64 * 1e-9 - self.epoch_ns * 1e-9;
+        let truth = (start % ROUND) as f64 + self.epoch_ns - self.rate_ppb * since_s;
+        let off = phase_ns - truth;
+        off - ROUND as f64 * (off / ROUND as f64).round()
+    }
+}
+
 pub struct Scene {
     pub cells: Vec<Cell>,
     pub lines: Vec<(NodeId, Observation)>,

@@ -4,9 +4,10 @@
 //! between, the next start finds either all of it or nothing and reads the batch again. A person's action is a transaction of its own,
 //! and the analysis, which keeps alerts in memory between batches, notices it by a counter that the action raises.
 
-use super::rows::{TABLES, emitters, node_views, read_alerts, read_events, to_cbor, write_alert, write_event};
+use super::rows::{TABLES, emitters, node_views, places, read_alerts, read_events, to_cbor, write_alert, write_event};
 use super::{Alert, AlertId, Closing, Event, EventKind, State, Step, Summary};
 use crate::hub::fuse::{Emitter, EmitterId, Fuse, FuseConfig, NodeView};
+use crate::hub::place::{Kept, Places};
 use crate::hub::store::{Store, StoreError};
 use crate::observation::NodeId;
 use crate::units::Timestamp;
@@ -310,6 +311,24 @@ impl Book {
         emitters(&lock(&self.inner.desk))
     }
 
+    /// Where each emitter is, as the analysis left it.
+    ///
+    /// # Errors
+    /// [`AlertError`].
+    pub fn places(&self) -> Result<Vec<(EmitterId, Kept)>, AlertError> {
+        places(&lock(&self.inner.desk))
+    }
+
+    /// Where the hub's time line stands, and up to where the budget of fixes is spent; `None`: at no envelope yet.
+    ///
+    /// # Errors
+    /// [`AlertError`].
+    pub fn time_line(&self) -> Result<[Option<Timestamp>; 2], AlertError> {
+        let read = |row: &rusqlite::Row<'_>| Ok([row.get::<_, Option<i64>>(0)?, row.get(1)?]);
+        let line = lock(&self.inner.desk).query_row("SELECT now_ns, spent_ns FROM time_line", [], read)?;
+        Ok(line.map(|at| at.map(Timestamp)))
+    }
+
     /// Every node, as the analysis left it.
     ///
     /// # Errors
@@ -431,6 +450,25 @@ impl Batch<'_> {
         self.connection
             .prepare_cached("UPDATE analysis SET cursor = ?1, next_emitter = ?2, evicted = ?3")?
             .execute(params![cursor, fuse.next_id() as i64, fuse.evicted() as i64])?;
+        Ok(())
+    }
+
+    /// Keeps the places that changed, and where the time line stands.
+    ///
+    /// # Errors
+    /// [`AlertError`].
+    pub fn keep_places(&mut self, places: &mut Places, now: Option<Timestamp>) -> Result<(), AlertError> {
+        self.connection
+            .prepare_cached("UPDATE time_line SET now_ns = ?1, spent_ns = ?2")?
+            .execute(params![now.map(|at| at.0), places.spent_to().map(|at| at.0)])?;
+        let mut write = self.connection.prepare_cached("INSERT OR REPLACE INTO places VALUES(?1, ?2)")?;
+        let mut forget = self.connection.prepare_cached("DELETE FROM places WHERE emitter = ?1")?;
+        for id in places.take_changed() {
+            match places.of(id) {
+                Some(kept) => write.execute(params![id.0.cast_signed(), to_cbor(kept)])?,
+                None => forget.execute([id.0.cast_signed()])?,
+            };
+        }
         Ok(())
     }
 

@@ -5,17 +5,16 @@
 //! carrier are licensed is never called rogue: what is wrong with it is an administrative class, unless a second transmitter uses its
 //! name.
 
+use super::compare::{HubEvidence, compare};
 use super::{Confidence, Severity};
 use crate::hub::fuse::{Emitter, FindingRecord, Licence};
-use crate::observation::{Evidence, Tier, VerdictClass};
-use crate::units::{Nanos, Timestamp};
+use crate::hub::place::Places;
+use crate::observation::{Tier, VerdictClass};
+use crate::units::Timestamp;
 use std::collections::BTreeSet;
 
-/// How old a carrier comparison may be that decides which of two twins is the copy.
-const FRESH: Nanos = Nanos::from_secs(600);
-
 /// Beyond this a carrier is not that of a licensed station: twice the 0.05 ppm of TS 45.010 clause 5.1.
-const LICENSED_LIMIT_PPB: f64 = 100.0;
+pub(super) const LICENSED_LIMIT_PPB: f64 = 100.0;
 
 /// A set of rules that together name a class: one of each of `all`, and `some` of `of`.
 struct Signature {
@@ -26,7 +25,7 @@ struct Signature {
 }
 
 /// Gravest first: the first that is complete names the class.
-const SIGNATURES: [Signature; 8] = [
+const SIGNATURES: [Signature; 11] = [
     Signature { class: VerdictClass::FakePublicWarning, all: &[&["PG-11"]], some: 0, of: &[] },
     Signature { class: VerdictClass::Jammer, all: &[&["JM-01", "JM-02"]], some: 0, of: &[] },
     Signature {
@@ -35,18 +34,42 @@ const SIGNATURES: [Signature; 8] = [
         some: 2,
         of: &[&["ID-11"], &["RF-10"], &["RF-08", "RF-09"], &["PG-05"], &["JM-03"], &["RS-04"], &["SI-01"]],
     },
+    // The LTE half of a staged blaster: it sends phones down to GSM.
+    Signature {
+        class: VerdictClass::SmsBlaster,
+        all: &[&["RS-11"], &["ID-05", "ID-08", "SI-13", "RS-12"]],
+        some: 0,
+        of: &[],
+    },
     Signature {
         class: VerdictClass::ImsiCatcher,
         all: &[&["ID-05", "ID-13"], &["RF-06"], &["ID-10", "SI-02"], &["RF-01", "RF-02"]],
         some: 0,
         of: &[],
     },
+    // An LTE catcher: nobody's cell that is in a hurry. Four signs: a home cell without an entry has up to three of them.
+    Signature {
+        class: VerdictClass::ImsiCatcher,
+        all: &[&["ID-05", "SI-13"]],
+        some: 4,
+        of: &[
+            &["ID-07"],
+            &["ID-08"],
+            &["RS-07"],
+            &["RS-08", "RS-09"],
+            &["RS-10", "RS-14"],
+            &["RF-13"],
+            &["SI-05", "SI-06"],
+        ],
+    },
     Signature { class: VerdictClass::Clone, all: &[&["ID-12"]], some: 0, of: &[] },
     Signature { class: VerdictClass::UnlicensedCarrier, all: &[&["ID-03", "ID-04"]], some: 0, of: &[] },
     Signature { class: VerdictClass::Repeater, all: &[&["XB-04", "XB-05", "XB-06"]], some: 0, of: &[] },
+    // It sends what another station says of itself; where the original is, only a second look can tell.
+    Signature { class: VerdictClass::Clone, all: &[&["SI-17"]], some: 0, of: &[] },
     Signature {
         class: VerdictClass::UnregisteredCell,
-        all: &[&["ID-01", "ID-02", "ID-05", "SI-13"]],
+        all: &[&["ID-01", "ID-02", "ID-05", "SI-13", "RS-11", "RS-12"]],
         some: 0,
         of: &[],
     },
@@ -65,21 +88,6 @@ const LICENSED_SIGNATURES: [Signature; 5] = [
     },
     Signature { class: VerdictClass::Overspill, all: &[&["XB-01", "RF-12"]], some: 0, of: &[] },
 ];
-
-/// Something that only the hub can see, because it takes several nodes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HubEvidence {
-    /// The rule of the catalogue that it is.
-    pub rule: &'static str,
-    /// Its version.
-    pub version: u16,
-    /// What was found.
-    pub evidence: Evidence,
-    /// Innocent explanations.
-    pub innocent: &'static [&'static str],
-    /// When it was found.
-    pub at: Timestamp,
-}
 
 /// What an emitter amounts to.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,11 +112,11 @@ pub struct Assessment {
     pub found_by_hub: Vec<HubEvidence>,
 }
 
-/// Judges an emitter; `twins` are other transmitters proven to use one of its identities.
+/// Judges an emitter; `twins` are other transmitters proven to use one of its identities, `places` say where emitters are.
 ///
 /// `None`: nothing that a regulator should look at.
-pub fn assess(emitter: &Emitter, twins: &[&Emitter]) -> Option<Assessment> {
-    let found_by_hub: Vec<HubEvidence> = twins.iter().find_map(|twin| clone_of(emitter, twin)).into_iter().collect();
+pub fn assess(emitter: &Emitter, twins: &[&Emitter], places: &Places) -> Option<Assessment> {
+    let found_by_hub = compare(emitter, twins, places);
     let counting = |record: &&FindingRecord| record.tier != Tier::C && record.confirmed();
     let records: Vec<&FindingRecord> = emitter.findings.values().filter(counting).collect();
     let mut rules: BTreeSet<&str> = records.iter().map(|record| record.rule.as_str()).collect();
@@ -119,7 +127,10 @@ pub fn assess(emitter: &Emitter, twins: &[&Emitter]) -> Option<Assessment> {
     let signature = signatures.iter().find(|signature| signature.is_complete(&rules))?;
     let class = match signature.class {
         // A phone does not camp on a test network, so nobody lures phones with one: a laboratory that leaks.
-        VerdictClass::SmsBlaster | VerdictClass::UnlicensedCarrier | VerdictClass::UnregisteredCell
+        VerdictClass::SmsBlaster
+        | VerdictClass::ImsiCatcher
+        | VerdictClass::UnlicensedCarrier
+        | VerdictClass::UnregisteredCell
             if is_test_network(emitter) && !rules.contains("ID-11") =>
         {
             VerdictClass::TestNetwork
@@ -166,40 +177,6 @@ fn is_test_network(emitter: &Emitter) -> bool {
             .all(|plmn| matches!(plmn.mcc(), 1 | 999) || (plmn.mcc(), plmn.mnc(), plmn.mnc_digits()) == (901, 70, 2))
 }
 
-/// Whether `emitter` is the copy and `twin` the original.
-///
-/// The one whose carrier no licensed station would have is the copy. Where the carriers do not tell, it is the one that has findings;
-/// where that does not tell either, the one heard later, and the text says that this is no proof.
-fn clone_of(emitter: &Emitter, twin: &Emitter) -> Option<HubEvidence> {
-    let separation = emitter.distinct.get(&twin.id)?;
-    let off = |of: &Emitter| {
-        of.best_relative(of.last - FRESH)
-            .map(|(_, relative)| relative.ppb.0.abs() - LICENSED_LIMIT_PPB > 2.0 * relative.sigma_ppb.0)
-    };
-    let counts = |of: &Emitter| of.findings.values().filter(|record| record.tier != Tier::C).count();
-    let (is_copy, how) = match (off(emitter), off(twin)) {
-        (Some(true), Some(false)) => (true, "this one's carrier is not that of a licensed station"),
-        (Some(false), Some(true)) => (false, ""),
-        _ if counts(emitter) != counts(twin) => (counts(emitter) > counts(twin), "this one has the findings"),
-        _ => (emitter.id > twin.id, "this one was heard later; which of the two is genuine is not proven"),
-    };
-    is_copy.then(|| HubEvidence {
-        rule: "ID-12",
-        version: 1,
-        evidence: Evidence {
-            what: format!("two transmitters use one identity on one channel ({how}): {}", separation.what),
-            value: separation.value.clone(),
-            expected: separation.expected.clone(),
-        },
-        innocent: &[
-            "several radio heads of one licensed cell (distributed antennas)",
-            "a repeater that shifts frequency",
-            "a fault in a node's sample clock",
-        ],
-        at: separation.at,
-    })
-}
-
 fn severity(class: VerdictClass, confidence: Confidence) -> Severity {
     use VerdictClass::*;
     let sure = confidence > Confidence::Possible;
@@ -226,6 +203,14 @@ fn reasons(
     if !alone.is_empty() {
         let are = if alone.len() == 1 { "is" } else { "are each" };
         reasons.push(format!("{} {are} enough alone (tier A), from error-free copies.", alone.join(" and ")));
+    }
+    if rules.contains("XB-04") {
+        reasons.push(
+            "Some nodes hear the licensed cell a second time, late and unchanged: an amplifier, no station.".to_owned(),
+        );
+    }
+    if rules.contains("RF-11") && !alone.contains(&"RF-11") {
+        reasons.push("Its measured place excludes its registered site.".to_owned());
     }
     if rules.contains("ID-12") && !alone.contains(&"ID-12") {
         reasons.push("Measurements show two transmitters where the register can know one.".to_owned());

@@ -2,6 +2,7 @@
 
 use super::{Alert, AlertId, Assessment, Closing, EventKind, State, regulators};
 use crate::hub::fuse::Emitter;
+use crate::hub::place::Placed;
 use crate::observation::VerdictClass;
 use crate::units::{Nanos, Timestamp};
 
@@ -49,23 +50,29 @@ pub struct Step {
     pub detail: String,
 }
 
-/// What hearing the emitter at `now` does to its alert. `None`: there is no alert and none opens.
-pub fn step(
-    alert: Option<&Alert>,
-    emitter: &Emitter,
-    assessment: Option<&Assessment>,
-    now: Timestamp,
-    config: &AlertConfig,
-) -> Option<Step> {
-    match (alert, assessment) {
+/// What is known of an emitter when the life cycle looks at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The emitter.
+    pub emitter: &'a Emitter,
+    /// What it amounts to.
+    pub assessment: Option<&'a Assessment>,
+    /// Where it is.
+    pub placed: Option<&'a Placed>,
+}
+
+/// What hearing or placing the emitter at `now` does to its alert. `None`: there is no alert and none opens.
+pub fn step(alert: Option<&Alert>, seen: &Seen<'_>, now: Timestamp, config: &AlertConfig) -> Option<Step> {
+    match (alert, seen.assessment) {
         (None, None) => None,
-        (None, Some(assessment)) => open(emitter, assessment, now, config),
-        (Some(alert), _) if alert.is_active() => Some(update(alert, emitter, assessment, now, config)),
-        (Some(alert), _) => heard_again(alert, emitter, assessment, now, config),
+        (None, Some(assessment)) => open(seen, assessment, now, config),
+        (Some(alert), _) if alert.is_active() => Some(update(alert, seen, now, config)),
+        (Some(alert), _) => heard_again(alert, seen, now, config),
     }
 }
 
-fn open(emitter: &Emitter, assessment: &Assessment, now: Timestamp, config: &AlertConfig) -> Option<Step> {
+fn open(seen: &Seen<'_>, assessment: &Assessment, now: Timestamp, config: &AlertConfig) -> Option<Step> {
+    let emitter = seen.emitter;
     let dwell = if assessment.composite { config.composite_dwell } else { config.dwell };
     let stood = now - assessment.first >= dwell && emitter.observations >= config.observations;
     if !assessment.at_once && !stood {
@@ -98,6 +105,7 @@ fn open(emitter: &Emitter, assessment: &Assessment, now: Timestamp, config: &Ale
         heard_by: Vec::new(),
         evidence: Vec::new(),
         broadcast: Vec::new(),
+        fix: seen.placed.cloned(),
     };
     alert.reasons.clone_from(&assessment.reasons);
     alert.reflect(emitter, &assessment.found_by_hub);
@@ -106,13 +114,8 @@ fn open(emitter: &Emitter, assessment: &Assessment, now: Timestamp, config: &Ale
 }
 
 /// Brings an active alert up to date. Class and severity only rise while it is active: what a person was called out for stays on record.
-fn update(
-    alert: &Alert,
-    emitter: &Emitter,
-    assessment: Option<&Assessment>,
-    now: Timestamp,
-    config: &AlertConfig,
-) -> Step {
+fn update(alert: &Alert, seen: &Seen<'_>, now: Timestamp, config: &AlertConfig) -> Step {
+    let Seen { emitter, assessment, placed } = *seen;
     let mut next = alert.clone();
     let mut changes = Vec::new();
     if let Some(assessment) = assessment {
@@ -160,6 +163,11 @@ fn update(
             changes.push(format!("also for {}", regulator.name()));
         }
     }
+    if let Some(placed) = placed
+        && let Some(what) = take_place(&mut next, placed)
+    {
+        changes.push(what);
+    }
     if !changes.is_empty() {
         next.changed_ns = now;
         next.event_ns = now;
@@ -172,14 +180,21 @@ fn update(
     Step { alert: next, kind: due.then_some(EventKind::Heard), detail: String::new() }
 }
 
+/// Takes over where the emitter is; a place that was found stays when a later attempt finds none. Gives the words where that is news.
+fn take_place(alert: &mut Alert, placed: &Placed) -> Option<String> {
+    let found = placed.best().is_some();
+    let known = alert.fix.as_ref().is_some_and(|fix| fix.best().is_some());
+    if known && !found {
+        return None;
+    }
+    let news = found && alert.fix.as_ref().is_none_or(|before| placed.differs(before));
+    alert.fix = Some(placed.clone());
+    news.then(|| format!("placed: {}", placed.describe()))
+}
+
 /// A closed alert whose emitter is heard: reopened if it had gone or been removed, or if it is worse than what a person judged.
-pub fn heard_again(
-    alert: &Alert,
-    emitter: &Emitter,
-    assessment: Option<&Assessment>,
-    now: Timestamp,
-    config: &AlertConfig,
-) -> Option<Step> {
+pub fn heard_again(alert: &Alert, seen: &Seen<'_>, now: Timestamp, config: &AlertConfig) -> Option<Step> {
+    let assessment = seen.assessment;
     let closed = alert.closed_ns.unwrap_or(alert.changed_ns);
     if now <= closed {
         return None;
@@ -200,7 +215,7 @@ pub fn heard_again(
     next.closing = None;
     next.closed_ns = None;
     next.heard_since_closed = 0;
-    let mut step = update(&next, emitter, assessment, now, config);
+    let mut step = update(&next, seen, now, config);
     step.alert.changed_ns = now;
     step.alert.event_ns = now;
     let detail = if step.detail.is_empty() { why.to_owned() } else { format!("{why}; {}", step.detail) };

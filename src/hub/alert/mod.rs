@@ -11,18 +11,21 @@
 
 mod book;
 mod classify;
+mod compare;
 mod lifecycle;
 mod rows;
 mod territory;
 pub mod words;
 
 pub use book::{Act, AlertError, Batch, Book, Cache, Filter, Resume};
-pub use classify::{Assessment, HubEvidence, assess};
-pub use lifecycle::{AlertConfig, Step, forgotten, heard_again, merged, quiet, step};
+pub use classify::{Assessment, assess};
+pub use compare::{HubEvidence, title};
+pub use lifecycle::{AlertConfig, Seen, Step, forgotten, heard_again, merged, quiet, step};
 pub use territory::{Regulator, regulators};
 
 use crate::cell::{CellIdentity, CellKey};
 use crate::hub::fuse::{Emitter, EmitterId, Licence, RelativeCarrier};
+use crate::hub::place::{Basis, Placed};
 use crate::observation::{Clock, Evidence, Level, NodeId, Octets, Origin, Position, Tier, VerdictClass};
 use crate::units::{Db, Ppb, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -214,6 +217,9 @@ pub struct Alert {
     pub evidence: Vec<EvidenceRow>,
     /// What it broadcasts.
     pub broadcast: Vec<RawBlock>,
+    /// Where it is, as last found; or why there is no fix. `None`: nobody has tried yet.
+    #[serde(default)]
+    pub fix: Option<Placed>,
 }
 
 impl Alert {
@@ -254,7 +260,7 @@ impl Alert {
             rule: found.rule.to_owned(),
             version: found.version,
             tier: Tier::A,
-            values: vec![found.evidence.clone()],
+            values: found.values.clone(),
             innocent: found.innocent.iter().map(|text| (*text).to_owned()).collect(),
             nodes: Vec::new(),
             count: 1,
@@ -377,6 +383,40 @@ pub struct Summary {
     pub nodes: Vec<NodeId>,
     /// Rules that fired.
     pub rules: Vec<String>,
+    /// Where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Spot>,
+}
+
+/// A place in short: the likeliest of those that the alert has in full.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spot {
+    /// Degrees, WGS-84.
+    pub lat_deg: f64,
+    /// Degrees, WGS-84.
+    pub lon_deg: f64,
+    /// Half the long axis of the 95 % ellipse, metres.
+    pub reach_m: f64,
+    /// Its share of the probability.
+    pub weight: f64,
+    /// How many places the measurements admit; more than one where a mirror image is possible.
+    pub places: usize,
+    /// What it rests on.
+    pub method: Option<Basis>,
+}
+
+impl Spot {
+    fn of(placed: &Placed) -> Option<Spot> {
+        let best = placed.best()?;
+        Some(Spot {
+            lat_deg: best.lat_deg,
+            lon_deg: best.lon_deg,
+            reach_m: best.reach_m(),
+            weight: best.weight,
+            places: placed.solutions.len(),
+            method: placed.method,
+        })
+    }
 }
 
 impl From<&Alert> for Summary {
@@ -395,6 +435,7 @@ impl From<&Alert> for Summary {
             last_heard_ns: alert.last_heard_ns,
             nodes: alert.heard_by.iter().map(|heard| heard.node.clone()).collect(),
             rules: alert.evidence.iter().map(|row| row.rule.clone()).collect(),
+            place: alert.fix.as_ref().and_then(Spot::of),
         }
     }
 }

@@ -2,7 +2,8 @@
 //! keeps every bit of a figure; alerts and events are JSON, which people can read.
 
 use super::{Alert, AlertError, AlertId, Event, EventKind, Summary};
-use crate::hub::fuse::{Emitter, NodeView};
+use crate::hub::fuse::{Emitter, EmitterId, NodeView};
+use crate::hub::place::Kept;
 use crate::units::Timestamp;
 use rusqlite::{Connection, params};
 use serde::Serialize;
@@ -19,6 +20,9 @@ CREATE TABLE IF NOT EXISTS analysis(
     acts INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS emitters(id INTEGER PRIMARY KEY, state BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS places(emitter INTEGER PRIMARY KEY, state BLOB NOT NULL);
+-- Where the hub's time line stands, and up to where the budget of fixes is spent.
+CREATE TABLE IF NOT EXISTS time_line(one INTEGER PRIMARY KEY CHECK(one = 1), now_ns INTEGER, spent_ns INTEGER);
 CREATE TABLE IF NOT EXISTS node_views(name TEXT PRIMARY KEY, state BLOB NOT NULL);
 -- AUTOINCREMENT: a number is never used again.
 CREATE TABLE IF NOT EXISTS alerts(
@@ -40,6 +44,7 @@ CREATE TABLE IF NOT EXISTS alert_events(
 );
 CREATE INDEX IF NOT EXISTS events_of_alert ON alert_events(alert, id);
 INSERT OR IGNORE INTO analysis VALUES(1, 1, 0, 1, 0, 0);
+INSERT OR IGNORE INTO time_line VALUES(1, NULL, NULL);
 ";
 
 pub(super) fn to_cbor(value: &impl Serialize) -> Vec<u8> {
@@ -80,6 +85,16 @@ pub(super) fn node_views(connection: &Connection) -> Result<Vec<NodeView>, Alert
     let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
     rows.map(|row| row.map_err(AlertError::from).and_then(|(name, state)| from_cbor(&state, "node_views", &name)))
         .collect()
+}
+
+pub(super) fn places(connection: &Connection) -> Result<Vec<(EmitterId, Kept)>, AlertError> {
+    let mut statement = connection.prepare_cached("SELECT emitter, state FROM places ORDER BY emitter")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    rows.map(|row| {
+        let (id, state) = row?;
+        Ok((EmitterId(id.cast_unsigned()), from_cbor(&state, "places", &id)?))
+    })
+    .collect()
 }
 
 /// `which` is made from numbers and constants of this module only.

@@ -357,6 +357,7 @@ fn record(emitter: &mut Emitter, heard: &Heard<'_>, relative: Option<RelativeCar
         carrier: observation.carrier,
         relative,
         timing: observation.timing,
+        content: observation.content_sha256.clone(),
         lines: Vec::new(),
     });
     sighting.count += 1;
@@ -365,12 +366,19 @@ fn record(emitter: &mut Emitter, heard: &Heard<'_>, relative: Option<RelativeCar
         sighting.last = heard.at;
         sighting.position = observation.position.or(sighting.position);
         sighting.clock = observation.clock;
-        sighting.stream.clone_from(&observation.receiver.stream);
+        if sighting.stream != observation.receiver.stream {
+            // A frame timed on another sample clock says nothing on this one.
+            sighting.timing = None;
+            sighting.stream.clone_from(&observation.receiver.stream);
+        }
         sighting.level = observation.level;
         sighting.snr_db = observation.snr_db;
         sighting.carrier = observation.carrier;
         sighting.relative = relative;
         sighting.timing = observation.timing.or(sighting.timing);
+        if observation.content_sha256.is_some() {
+            sighting.content.clone_from(&observation.content_sha256);
+        }
     }
     let mut of_finding = line;
     if let Some(timing) = observation.timing {

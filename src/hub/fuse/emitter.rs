@@ -134,6 +134,9 @@ pub struct Sighting {
     pub relative: Option<RelativeCarrier>,
     /// Latest frame timing.
     pub timing: Option<FrameTiming>,
+    /// Hash of the stable octets that the node received last.
+    #[serde(default)]
+    pub content: Option<Octets>,
     /// Frame phases, oldest first, at most four.
     pub lines: Vec<Line>,
 }
@@ -217,6 +220,12 @@ pub struct Emitter {
     pub licence: Licence,
     /// Frame phases seen so far, all nodes.
     pub lines: u32,
+    /// When nodes were last asked to dwell on it.
+    #[serde(default)]
+    pub asked: Option<Timestamp>,
+    /// When it is to be placed next; `None`: nothing new was heard since it was placed.
+    #[serde(default)]
+    pub due: Option<Timestamp>,
 }
 
 impl Emitter {
@@ -234,6 +243,8 @@ impl Emitter {
             distinct: BTreeMap::new(),
             licence: Licence::Unknown,
             lines: 0,
+            asked: None,
+            due: None,
         }
     }
 

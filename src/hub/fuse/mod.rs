@@ -198,6 +198,20 @@ impl Fuse {
         self.nodes.entry(node.clone()).or_insert_with(|| NodeView::new(node.clone()))
     }
 
+    /// Notes when nodes were asked to dwell on an emitter.
+    pub fn set_asked(&mut self, id: EmitterId, at: Timestamp) {
+        if let Some(emitter) = self.emitters.get_mut(&id) {
+            emitter.asked = Some(at);
+        }
+    }
+
+    /// Notes when an emitter is to be placed next.
+    pub fn set_due(&mut self, id: EmitterId, due: Option<Timestamp>) {
+        if let Some(emitter) = self.emitters.get_mut(&id) {
+            emitter.due = due;
+        }
+    }
+
     fn insert(&mut self, emitter: Emitter) {
         self.by_key.entry(emitter.key).or_default().push(emitter.id);
         self.by_worth.insert(emitter.worth());

@@ -1,9 +1,10 @@
 //! The page of one alert: what, where, how sure, since when, why, and what to do next.
 
 use super::page::{self, Page, Place};
-use super::{Desk, Problem, now, plan};
+use super::{Desk, Problem, map, now, plan};
 use crate::hub::alert::{Alert, AlertId, Closing, Event, EvidenceRow, HeardBy, State as Stage, words};
 use crate::hub::fuse::Licence;
+use crate::hub::place::{Atlas, Basis};
 use crate::observation::Octets;
 use crate::units::Timestamp;
 use axum::extract::{Path, State};
@@ -17,12 +18,12 @@ pub(super) async fn page(State(desk): State<Desk>, Path(id): Path<i64>) -> Resul
     let fragment = format!("/fragment/alerts/{id}");
     let page =
         Page { title: &title, place: Place::Alerts, event, fragment: Some(&fragment), only: Some(id), every_ms: None };
-    Ok(Html(page.render(&render(&alert, &audit, now())).into_string()))
+    Ok(Html(page.render(&render(&alert, &audit, &desk.config.atlas, now())).into_string()))
 }
 
 pub(super) async fn fragment(State(desk): State<Desk>, Path(id): Path<i64>) -> Result<Html<String>, Problem> {
     let (alert, audit) = find(&desk, id).await?;
-    Ok(Html(render(&alert, &audit, now()).into_string()))
+    Ok(Html(render(&alert, &audit, &desk.config.atlas, now()).into_string()))
 }
 
 async fn find(desk: &Desk, id: i64) -> Result<(Alert, Vec<Event>), Problem> {
@@ -32,7 +33,8 @@ async fn find(desk: &Desk, id: i64) -> Result<(Alert, Vec<Event>), Problem> {
     Ok((alert, audit))
 }
 
-fn render(alert: &Alert, audit: &[Event], now: Timestamp) -> Markup {
+fn render(alert: &Alert, audit: &[Event], atlas: &Atlas, now: Timestamp) -> Markup {
+    let map = map::section(alert, atlas);
     let severity = page::severity_class(alert.severity);
     html! {
         div.lead {
@@ -42,6 +44,16 @@ fn render(alert: &Alert, audit: &[Event], now: Timestamp) -> Markup {
             span.quiet { "Alert " (alert.id) " · " (alert.class.as_str()) }
         }
         (glance(alert, now))
+        @if let Some(map) = &map {
+            section.panel aria-labelledby="place" {
+                h2 #place { "Where it is" }
+                (map)
+            }
+            section.panel aria-labelledby="where" {
+                h2 #where { "Who hears it" }
+                (heard_by(&alert.heard_by, now))
+            }
+        }
         div.columns {
             section.panel aria-labelledby="next" {
                 h2 #next { "What to do next" }
@@ -56,14 +68,7 @@ fn render(alert: &Alert, audit: &[Event], now: Timestamp) -> Markup {
             h2 #evidence { "Evidence" }
             (evidence(&alert.evidence, now))
         }
-        section.panel aria-labelledby="where" {
-            h2 #where { "Where it is heard" }
-            p.quiet { "No position fix yet: these nodes hear it, which says no more than that it is within their reach." }
-            div.sides {
-                (plan::plan(&alert.heard_by))
-                (heard_by(&alert.heard_by, now))
-            }
-        }
+        @if map.is_none() { (heard_where(alert, now)) }
         div.columns {
             section.panel aria-labelledby="identity" {
                 h2 #identity { "What it says it is" }
@@ -81,14 +86,72 @@ fn render(alert: &Alert, audit: &[Event], now: Timestamp) -> Markup {
         section.panel aria-labelledby="audit" {
             h2 #audit { "Who did what" }
             (trail(audit))
-            p.quiet { a href={ "/api/alerts/" (alert.id) } { "Everything on this page as JSON" } }
+            p.quiet {
+                a href={ "/api/alerts/" (alert.id) } { "Everything on this page as JSON" } " · "
+                a href={ "/api/alerts/" (alert.id) "/geojson" } { "the map as GeoJSON" }
+            }
+        }
+    }
+}
+
+/// Where it is heard, as long as nobody can say where it is.
+fn heard_where(alert: &Alert, now: Timestamp) -> Markup {
+    let reason = alert.fix.as_ref().and_then(|fix| fix.reason.as_deref());
+    html! {
+        section.panel aria-labelledby="where" {
+            h2 #where { "Where it is heard" }
+            p.quiet {
+                "No position fix yet"
+                @if let Some(reason) = reason { " (" (reason) ")" }
+                ": these nodes hear it, which says no more than that it is within their reach."
+            }
+            div.sides {
+                (plan::plan(&alert.heard_by))
+                (heard_by(&alert.heard_by, now))
+            }
+        }
+    }
+}
+
+/// In the box "Where": the likeliest place, how sure, whose country; or who hears it best.
+fn glance_where(alert: &Alert) -> Markup {
+    let fix = alert.fix.as_ref();
+    let Some((fix, best)) = fix.and_then(|fix| Some((fix, fix.best()?))) else {
+        let strongest = alert.heard_by.iter().max_by(|a, b| a.snr_db.0.total_cmp(&b.snr_db.0));
+        return html! {
+            strong {
+                @match strongest {
+                    Some(best) => { "Best heard by " (best.node) },
+                    None => "Not heard by any node now",
+                }
+            }
+            br;
+            (page::count(alert.heard_by.len(), "node hears", "nodes hear")) " it. No position fix yet."
+        };
+    };
+    html! {
+        strong { (page::position(&map::at(best))) }
+        br;
+        "within " (format!("{:.0} m", best.reach_m())) " (95 %), " (fix.method.map_or("", Basis::words))
+        @if fix.solutions.len() > 1 {
+            br;
+            span.warn { "One of " (fix.solutions.len()) " possible places, with " (format!("{:.0} %", 100.0 * best.weight)) " of the probability: see the map" }
+        }
+        @if let Some(countries) = &fix.countries {
+            br;
+            span.quiet {
+                @for (n, share) in countries.iter().enumerate() {
+                    @if n > 0 { ", " }
+                    (share.code.as_deref().unwrap_or("no country")) (format!(" {:.0} %", 100.0 * share.probability))
+                }
+                " by the border file"
+            }
         }
     }
 }
 
 /// One glance: what, where, how sure, since when, why, what next.
 fn glance(alert: &Alert, now: Timestamp) -> Markup {
-    let strongest = alert.heard_by.iter().max_by(|a, b| a.snr_db.0.total_cmp(&b.snr_db.0));
     html! {
         div.glance {
             div {
@@ -97,16 +160,7 @@ fn glance(alert: &Alert, now: Timestamp) -> Markup {
             }
             div {
                 h2 { "Where" }
-                p {
-                    strong {
-                        @match strongest {
-                            Some(best) => { "Best heard by " (best.node) },
-                            None => "Not heard by any node now",
-                        }
-                    }
-                    br;
-                    (page::count(alert.heard_by.len(), "node hears", "nodes hear")) " it. No position fix yet."
-                }
+                p { (glance_where(alert)) }
             }
             div {
                 h2 { "How sure" }

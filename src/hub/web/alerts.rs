@@ -103,11 +103,23 @@ fn row(alert: &Alert, now: Timestamp) -> Markup {
                     dt { "On" } dd { (page::key(&alert.cell)) }
                 }
                 dl {
+                    dt { "Where" } dd { (place(alert)) }
                     dt { "Heard by" } dd { (page::count(alert.heard_by.len(), "node", "nodes")) }
                     dt { "Since" } dd { (page::ago(alert.since_ns, now)) }
                     dt { "Last" } dd { (page::ago(alert.last_heard_ns, now)) }
                 }
             }
+        }
+    }
+}
+
+fn place(alert: &Alert) -> Markup {
+    let best = alert.fix.as_ref().and_then(|fix| Some((fix.best()?, fix.solutions.len())));
+    html! {
+        @match best {
+            Some((best, 1)) => (format!("{:.4}, {:.4} ± {:.0} m", best.lat_deg, best.lon_deg, best.reach_m())),
+            Some((best, places)) => (format!("{:.4}, {:.4} or {} more", best.lat_deg, best.lon_deg, places - 1)),
+            None => "no fix yet",
         }
     }
 }

@@ -10,6 +10,7 @@ mod alert;
 mod alerts;
 mod cells;
 mod guard;
+mod map;
 mod nodes;
 mod page;
 mod plan;
@@ -17,6 +18,7 @@ mod rules;
 
 use super::alert::{AlertError, Book};
 use super::feeds;
+use super::place::Atlas;
 use super::store::Store;
 use crate::units::Timestamp;
 use axum::Router;
@@ -42,11 +44,13 @@ pub struct WebConfig {
     pub hosts: Vec<String>,
     /// How long a live client may leave an event unread.
     pub patience: Duration,
+    /// Sites and border for the maps.
+    pub atlas: Arc<Atlas>,
 }
 
 impl Default for WebConfig {
     fn default() -> WebConfig {
-        WebConfig { hosts: Vec::new(), patience: Duration::from_secs(10) }
+        WebConfig { hosts: Vec::new(), patience: Duration::from_secs(10), atlas: Arc::default() }
     }
 }
 
@@ -158,6 +162,7 @@ fn router(store: Store, book: Book, config: WebConfig, closing: watch::Receiver<
         .route("/fragment/cells", get(cells::fragment))
         .route("/api/alerts", get(feeds::alerts))
         .route("/api/alerts/{id}", get(feeds::alert))
+        .route("/api/alerts/{id}/geojson", get(feeds::geojson))
         .route("/api/nodes", get(feeds::nodes))
         .route("/api/cells", get(feeds::cells))
         .route("/api/events", get(feeds::events))
@@ -191,5 +196,6 @@ pub(super) fn now() -> Timestamp {
 
 /// What a rule looks for, in half a line; `None` for rules that this version does not have.
 fn rule_text(rule: &str) -> Option<&'static str> {
-    crate::rules::catalogue().find(|about| about.id == rule).map(|about| about.title)
+    let of_nodes = crate::rules::catalogue().find(|about| about.id == rule).map(|about| about.title);
+    of_nodes.or_else(|| super::alert::title(rule))
 }

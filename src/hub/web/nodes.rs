@@ -102,6 +102,19 @@ fn vitals(health: &Health, now: Timestamp) -> Markup {
         dd { (format!("{:.0} % of one core, {}", health.cpu_percent, page::octets(health.memory_octets))) }
         dt { "Samples lost" }
         dd { (page::grouped(health.lost_samples)) " of " (page::grouped(health.samples)) }
+        @if !health.dwells.is_empty() {
+            dt { "Dwells on" }
+            dd { @for dwell in &health.dwells {
+                div { (dwell.rat) (format!(" {:.4} MHz, asked by the hub, until ", dwell.center_hz as f64 * 1e-6)) (page::time(dwell.until_ns)) }
+            } }
+        }
+        @if health.tasks_taken > 0 || !health.refused.is_empty() {
+            dt { "Tasks" }
+            dd {
+                (health.tasks_taken) " taken"
+                @for (reason, count) in &health.refused { "; " (count) " refused: " (reason) }
+            }
+        }
         dt { "Software" }
         dd { "daen " (health.version) ", started " (page::ago(health.started_ns, now)) }
     }

@@ -1,8 +1,8 @@
 //! What the messages of one cell say together.
 
+use super::WarningSegment;
 use super::message::{Message, Sib};
-use super::service::WarningSegment;
-use super::text::text;
+use super::text::{language, text};
 use crate::cell::CellIdentity;
 use crate::observation::lte::{LteFields, MAX_WARNINGS, Warning};
 use std::collections::BTreeMap;
@@ -59,6 +59,7 @@ fn fold_warning(warnings: &mut Vec<Warning>, segment: &WarningSegment) {
             data_coding_scheme: None,
             segments: BTreeMap::new(),
             last_segment: None,
+            language: None,
             text: None,
         });
         warnings.len() - 1
@@ -76,6 +77,7 @@ fn fold_warning(warnings: &mut Vec<Warning>, segment: &WarningSegment) {
     if (0..=last).all(|number| warning.segments.contains_key(&number)) {
         let data: Vec<u8> = warning.segments.range(0..=last).flat_map(|(_, octets)| octets.0.iter().copied()).collect();
         warning.text = text(&data, scheme);
+        warning.language = language(&data, scheme);
         if warning.text.is_some() {
             warning.segments.clear();
         }

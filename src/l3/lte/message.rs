@@ -1,10 +1,10 @@
 //! BCCH-DL-SCH-Message: which blocks a message holds, and which of its bits are of the moment only.
 
-use super::reselection;
-use super::service::{self, WarningSegment};
-use super::sib1::{self, LATER_TYPES};
-use super::sib2;
-use super::uper::Uper;
+use super::asn1::{Block, Enum, Extensible, RootBlock};
+use super::decode::service::WarningSegment;
+use super::decode::{radio, reselection, service, sib1};
+use super::packed::Packed;
+use super::tables::LATER_TYPES;
 use crate::l3::DecodeError;
 use crate::observation::lte::{
     EtwsPrimary, EutraLayer, Sib1, Sib2, Sib3, Sib4, Sib6, Sib7, Sib8, Sib13, TimeInfo, WarningKind,
@@ -87,42 +87,63 @@ impl Sib {
 /// A message of the BCCH on the DL-SCH: the octets of a transport block.
 ///
 /// # Errors
-/// [`DecodeError::Truncated`] or [`DecodeError::Reserved`] where not even the first part can be read, or the message is of a kind that
-/// later releases add. Extensions and blocks unknown here are no errors.
+/// [`DecodeError::Truncated`], [`DecodeError::Reserved`] or [`DecodeError::Malformed`] where not even the first part can be read, or the
+/// message is of a kind that later releases add. Extensions and blocks unknown here are no errors.
 pub fn parse_bcch_dl_sch(octets: &[u8]) -> Result<Message, DecodeError> {
     parse(octets, &mut Vec::new())
 }
 
+/// Names of the blocks in a message of the BCCH on the DL-SCH, `SIB1` or `SIB2`, `SIB3`…, in order; none where it cannot be read.
+///
+/// A block of a release unknown here is `SIB0`.
+pub fn sib_names(octets: &[u8]) -> Vec<String> {
+    match parse_bcch_dl_sch(octets) {
+        Ok(Message::Sib1(_)) => vec!["SIB1".to_owned()],
+        Ok(Message::SystemInformation(message)) => {
+            message.sibs.iter().map(|sib| format!("SIB{}", sib.sib_type())).collect()
+        }
+        Err(_) => Vec::new(),
+    }
+}
+
 /// Parses, and writes down where the bits stand that change with time and not with the cell.
 fn parse(octets: &[u8], passing: &mut Vec<Range<usize>>) -> Result<Message, DecodeError> {
-    let mut bits = Uper::new(octets);
+    let mut bits = Packed::new(octets);
     let later = |field| Err(DecodeError::Reserved { field, value: 1 });
-    if bits.flag("BCCH-DL-SCH-MessageType")? {
+    if bits.take("BCCH-DL-SCH-MessageType")? {
         return later("BCCH-DL-SCH-MessageType");
     }
-    if bits.flag("c1")? {
-        let mut tag = 0;
-        let sib1 = sib1::parse(&mut bits, &mut tag)?;
+    if bits.take("c1")? {
+        let (sib1, tag) = sib1::parse(&mut bits)?;
         passing.push(tag..tag + 5);
         return Ok(Message::Sib1(sib1));
     }
-    if bits.flag("criticalExtensions")? {
+    if bits.take("criticalExtensions")? {
         return later("criticalExtensions");
     }
     // nonCriticalExtension follows the blocks, so its content does not matter.
-    bits.skip(1, "nonCriticalExtension")?;
+    bits.take::<bool>("nonCriticalExtension")?;
     let begin = bits.position();
-    let count: usize = bits.int(1, 32, "sib-TypeAndInfo")?;
+    let count: Enum<32> = bits.take("sib-TypeAndInfo")?;
     passing.push(begin..bits.position());
     let mut message = SystemInformation::default();
-    for _ in 0..count {
-        match block(&mut bits, passing) {
-            Ok(Ok(sib)) => message.sibs.push(sib),
-            Ok(Err(failed)) => message.failed = message.failed.or(Some(failed)),
+    for _ in 0..=count.number() {
+        let begin = bits.position();
+        let sib = match bits.take("sib-TypeAndInfo") {
+            Ok(Block::Root(block)) => Ok(root(*block, begin, passing)),
+            Ok(Block::Added(number, octets)) => added(number, &octets),
             Err(failed) => {
                 message.failed = Some(failed);
                 break;
             }
+        };
+        let sib_type = sib.as_ref().map_or_else(|(sib_type, _)| *sib_type, Sib::sib_type);
+        if PASSING_TYPES.contains(&sib_type) {
+            passing.push(begin..bits.position());
+        }
+        match sib {
+            Ok(sib) => message.sibs.push(sib),
+            Err((_, failed)) => message.failed = message.failed.or(Some(failed)),
         }
     }
     match message.failed {
@@ -131,44 +152,51 @@ fn parse(octets: &[u8], passing: &mut Vec<Range<usize>>) -> Result<Message, Deco
     }
 }
 
-/// The next block; an inner error leaves the place behind the block, an outer one does not.
-fn block(bits: &mut Uper<'_>, passing: &mut Vec<Range<usize>>) -> Result<Result<Sib, DecodeError>, DecodeError> {
-    let begin = bits.position();
-    if bits.flag("sib-TypeAndInfo")? {
-        let addition = bits.small("sib-TypeAndInfo")?;
-        let octets = bits.octet_string("sib-TypeAndInfo")?;
-        let sib_type = match addition {
-            0..=6 => addition as u8 + 12,
-            _ => LATER_TYPES.get(addition - 7).copied().unwrap_or(0),
-        };
-        if PASSING_TYPES.contains(&sib_type) {
-            passing.push(begin..bits.position());
+/// A block of Release 8, which began at bit `begin`.
+fn root(block: RootBlock, begin: usize, passing: &mut Vec<Range<usize>>) -> Sib {
+    match block {
+        RootBlock::Sib2(block) => {
+            // Behind the two extension bits and the number of the alternative: the presence bit of ac-BarringInfo, that of the
+            // list of MBSFN subframes, then ac-BarringInfo.
+            let presence = begin + 1 + 4 + 1;
+            passing.push(presence..presence + 1);
+            if let Some(info) = &block.root.ac_barring_info {
+                passing.push(presence + 2..presence + 2 + radio::ac_barring_bits(info));
+            }
+            Sib::Sib2(Box::new(radio::sib2(&block.root)))
         }
-        let mut bits = Uper::new(&octets);
-        return Ok(match sib_type {
-            12 => service::warning(&mut bits, WarningKind::Cmas).map(Sib::Warning),
-            13 => service::sib13(&mut bits).map(Sib::Sib13),
-            16 => service::sib16(&mut bits).map(Sib::Sib16),
-            _ => Ok(Sib::NotInterpreted(sib_type)),
-        });
+        RootBlock::Sib3(block) => Sib::Sib3(reselection::sib3(&block)),
+        RootBlock::Sib4(block) => Sib::Sib4(reselection::sib4(&block.root)),
+        RootBlock::Sib5(block) => Sib::Sib5(reselection::sib5(&block.root)),
+        RootBlock::Sib6(block) => Sib::Sib6(reselection::sib6(&block.root)),
+        RootBlock::Sib7(block) => Sib::Sib7(reselection::sib7(&block.root)),
+        RootBlock::Sib8(block) => Sib::Sib8(reselection::sib8(&block.root)),
+        RootBlock::Sib9(block) => Sib::Sib9(service::sib9(&block.root)),
+        RootBlock::Sib10(block) => Sib::Sib10(service::sib10(&block.root)),
+        RootBlock::Sib11(block) => Sib::Warning(service::sib11(block.root)),
     }
-    let index: u8 = bits.int(0, 9, "sib-TypeAndInfo")?;
-    let sib = match index + 2 {
-        2 => Sib::Sib2(Box::new(sib2::parse(bits, passing)?)),
-        3 => Sib::Sib3(reselection::sib3(bits)?),
-        4 => Sib::Sib4(reselection::sib4(bits)?),
-        5 => Sib::Sib5(reselection::sib5(bits)?),
-        6 => Sib::Sib6(reselection::sib6(bits)?),
-        7 => Sib::Sib7(reselection::sib7(bits)?),
-        8 => Sib::Sib8(reselection::sib8(bits)?),
-        9 => Sib::Sib9(service::sib9(bits)?),
-        10 => Sib::Sib10(service::sib10(bits)?),
-        _ => Sib::Warning(service::warning(bits, WarningKind::Etws)?),
+}
+
+/// Addition `number` to the types of blocks; one that is malformed is lost alone.
+fn added(number: usize, octets: &[u8]) -> Result<Sib, (u8, DecodeError)> {
+    let sib_type = match number {
+        0..=6 => number as u8 + 12,
+        _ => LATER_TYPES.get(number - 7).copied().unwrap_or(0),
     };
-    if PASSING_TYPES.contains(&sib.sib_type()) {
-        passing.push(begin..bits.position());
-    }
-    Ok(Ok(sib))
+    let mut bits = Packed::new(octets);
+    let sib = match sib_type {
+        12 => bits
+            .take("SystemInformationBlockType12-r9")
+            .map(|block: Extensible<_>| Sib::Warning(service::sib12(block.root))),
+        13 => bits
+            .take("SystemInformationBlockType13-r9")
+            .map(|block: Extensible<_>| Sib::Sib13(service::sib13(&block.root))),
+        16 => bits
+            .take("SystemInformationBlockType16-r11")
+            .map(|block: Extensible<_>| Sib::Sib16(service::sib16(&block.root))),
+        _ => Ok(Sib::NotInterpreted(sib_type)),
+    };
+    sib.map_err(|failed| (sib_type, failed))
 }
 
 /// Blocks that speak of the moment: CDMA2000 system time (8), warnings (10 to 12), extended access barring (14), time (16).

@@ -83,6 +83,26 @@ pub fn text(data: &[u8], scheme: u8) -> Option<String> {
     Some(text)
 }
 
+/// Languages by the low four bits of a scheme of group 0000, then of group 0010; TS 23.038 clause 5. Codes of ISO 639-1.
+const LANGUAGES: [&str; 15] =
+    ["de", "en", "it", "fr", "es", "nl", "sv", "da", "pt", "fi", "no", "el", "tr", "hu", "pl"];
+const MORE_LANGUAGES: [&str; 5] = ["cs", "he", "ar", "ru", "is"];
+
+/// The language of CB data in coding scheme `scheme`, as ISO 639-1 names it; `None` where neither the scheme nor the data names one.
+pub fn language(data: &[u8], scheme: u8) -> Option<String> {
+    let by_number = |languages: &[&str]| languages.get(usize::from(scheme & 0x0f)).map(|&name| name.to_owned());
+    match scheme {
+        0x00..=0x0f => by_number(&LANGUAGES),
+        0x20..=0x2f => by_number(&MORE_LANGUAGES),
+        // Two letters of the default alphabet at the head of the first page, behind the number of pages.
+        0x10 | 0x11 => {
+            let letters: String = gsm7(data.get(1..3)?).collect();
+            (letters.len() == 2 && letters.bytes().all(|letter| letter.is_ascii_lowercase())).then_some(letters)
+        }
+        _ => None,
+    }
+}
+
 /// Characters of packed septets, the first in the lowest bits of the first octet.
 fn gsm7(octets: &[u8]) -> impl Iterator<Item = char> + '_ {
     let septet = |i: usize| {
@@ -135,6 +155,19 @@ mod tests {
         let data = page(&[0x41, 0x1b, 0x65, 0x42, 0x1b, 0x41, 0x0d, 0x0d]);
         assert_eq!(text(&data, 0x0f).as_deref(), Some("A€BA"));
         assert_eq!(text(&page(&[0x65, 0x6e, 0x0d, 0x41]), 0x10).as_deref(), Some("A"));
+    }
+
+    #[test]
+    fn languages_are_named_by_number_or_by_letters() {
+        assert_eq!(language(&[], 0x01).as_deref(), Some("en"));
+        assert_eq!(language(&[], 0x0f), None);
+        assert_eq!(language(&[], 0x23).as_deref(), Some("ru"));
+        // "th" and a carriage return.
+        assert_eq!(language(&page(&[0x74, 0x68, 0x0d, 0x41]), 0x10).as_deref(), Some("th"));
+        assert_eq!(text(&page(&[0x74, 0x68, 0x0d, 0x41]), 0x10).as_deref(), Some("A"));
+        assert_eq!(language(&page(&[0x01, 0x02, 0x0d]), 0x10), None);
+        assert_eq!(language(&[1], 0x11), None);
+        assert_eq!(language(&[], 0x48), None);
     }
 
     #[test]

@@ -6,8 +6,9 @@ use super::control::{Control, Layout, PHICH_FACTORS, Place, SI_RNTI};
 use super::dci::{self, Assignment};
 use super::grid::{Cutter, Grid, Pace, Stretch};
 use super::measure::Measurements;
-use super::numerology::{BLOCK, CENTRE, CyclicPrefix, Duplex, MAX_SYMBOLS, SUBFRAMES};
-use super::pbch::{Broadcast, MOTHER_BITS, Mother, PERIOD, first_frame, stable};
+use super::middle::{self, Middle};
+use super::numerology::{BASE_FRAME, BLOCK, CENTRE, CyclicPrefix, Duplex, MAX_SYMBOLS, SUBFRAMES};
+use super::pbch::{MOTHER_BITS, Mother, PERIOD, first_frame, stable};
 use super::reference::Reference;
 use super::shared;
 use super::system_information::{SystemInformation, is_sib1};
@@ -16,6 +17,7 @@ use crate::observation::{BroadcastBlock, Octets};
 use crate::rat::MAX_BROADCAST;
 use crate::units::Hz;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Values of the system frame number; TS 36.331 clause 6.2.2.
 const FRAME_NUMBERS: i64 = 1024;
@@ -29,6 +31,18 @@ const TIMING_GAIN: f64 = 0.2;
 const PERIOD_GAIN: f64 = 0.02;
 /// The same for the carrier.
 const OFFSET_GAIN: f64 = 0.1;
+/// Copies of SIB1 one after the other, all alike, after which one of each period of 80 ms is enough.
+const SETTLED: u32 = 8;
+/// Frames of a period of SIB1; TS 36.331 clause 5.2.1.2.
+const SIB1_FRAMES: u16 = 8;
+/// Longest periods of SI messages in which they are listened to after each change of SIB1, and then again ...
+const LISTEN: i64 = 2;
+/// ... every so many times as long.
+const LISTEN_EVERY: i64 = 8;
+/// System information blocks that cannot wait: warnings; TS 36.331 clause 6.3.1.
+const WARNINGS: [u8; 3] = [10, 11, 12];
+/// Samples at the base rate that a subframe may be from where it was expected.
+const MARGIN: f64 = 4.0;
 /// Frames without a MIB after which a cell is given up: one second.
 const LOST_FRAMES: i64 = 100;
 
@@ -78,9 +92,13 @@ pub struct Cell {
     repeated: bool,
     next: (i64, usize),
     last_mib: i64,
-    receiver: Broadcast,
+    middle: Middle,
     period: Mother,
     collected: usize,
+    /// The last SIB1, how often it came without another between, and the frame in which it was first or last of that.
+    sib1: (Vec<u8>, u32),
+    sib1_since: i64,
+    sib1_last: i64,
     reference: Reference,
     grid: Grid,
     channel: Channel,
@@ -121,6 +139,10 @@ impl Cell {
         let next = (first.div_euclid(SUBFRAMES as i64), first.rem_euclid(SUBFRAMES as i64) as usize);
         let start = acquired.pace.subframe(next.0, next.1);
         let octets = stable(acquired.mib.octets);
+        let mut counts = BTreeMap::from([("mib", 1)]);
+        if serves_machines(octets) {
+            counts.insert("emtc", 1);
+        }
         Some(Cell {
             pci,
             duplex,
@@ -129,7 +151,7 @@ impl Cell {
             blocks,
             pace: acquired.pace,
             measurements: Measurements::default(),
-            counts: BTreeMap::from([("mib", 1)]),
+            counts,
             broadcast: vec![BroadcastBlock { name: "MIB".to_owned(), octets: Octets(octets.to_vec()), count: 1 }],
             repeated: true,
             information: SystemInformation::new(mib),
@@ -138,9 +160,12 @@ impl Cell {
             number: acquired.sfn,
             next,
             last_mib: 0,
-            receiver: Broadcast::new(pci, cp, subcarriers),
+            middle: Middle::new(pci, cp, ports),
             period: [0.0; MOTHER_BITS],
             collected: 0,
+            sib1: (Vec::new(), 0),
+            sib1_since: next.0,
+            sib1_last: i64::MIN,
             reference: Reference::new(pci, cp, subcarriers / BLOCK),
             grid: Grid::new(subcarriers, MAX_SYMBOLS),
             channel: Channel::new(ports, subcarriers, MAX_SYMBOLS),
@@ -163,6 +188,19 @@ impl Cell {
         self.next.0 - self.last_mib > LOST_FRAMES
     }
 
+    /// The samples of the subframe that it wants next.
+    pub fn needs(&self) -> Range<u64> {
+        let (mut frame, mut subframe) = self.next;
+        // Subframe 0 is always wanted.
+        while subframe != 0 && !self.wants(frame, subframe) {
+            (frame, subframe) = after(frame, subframe);
+        }
+        let margin = MARGIN * self.pace.period / BASE_FRAME as f64;
+        let begin = self.pace.subframe(frame, subframe) - margin;
+        let end = begin + self.pace.period / SUBFRAMES as f64 + 2.0 * margin;
+        begin.max(0.0) as u64..end.max(0.0) as u64
+    }
+
     /// Takes what is new in `stretch`.
     pub fn follow(&mut self, cutter: &mut Cutter, stretch: &Stretch<'_>) {
         let length = self.pace.period / SUBFRAMES as f64;
@@ -174,16 +212,18 @@ impl Cell {
             if self.wants(frame, subframe) {
                 self.system_information(cutter, stretch, frame, subframe);
             }
-            self.next = if subframe + 1 == SUBFRAMES { (frame + 1, 0) } else { (frame, subframe + 1) };
+            self.next = after(frame, subframe);
         }
     }
 
     /// Measures subframe 0 and receives its share of the MIB.
     fn broadcast_channel(&mut self, cutter: &mut Cutter, stretch: &Stretch<'_>, frame: i64) {
-        if !cutter.cut(stretch, &self.pace, (frame, 0), self.cp, 0..self.cp.symbols(), &mut self.grid) {
-            return;
+        for &symbol in self.middle.symbols() {
+            if !cutter.cut(stretch, &self.pace, (frame, 0), self.cp, symbol..symbol + 1, &mut self.grid) {
+                return;
+            }
         }
-        self.channel.estimate(&self.grid, &self.reference, 0, self.cp.symbols(), self.ports, None);
+        (self.channel.power, self.channel.noise) = middle::level(&self.grid, &self.reference, self.ports);
         let errors =
             self.measurements.take(&self.grid, &self.channel, &self.reference, &self.pace, frame, cutter.symbol_len());
         self.pace.start += TIMING_GAIN * errors.share * errors.late;
@@ -198,7 +238,7 @@ impl Cell {
             self.period = [0.0; MOTHER_BITS];
             self.collected = 0;
         }
-        let soft = self.receiver.receive_quarter(&self.grid, &self.channel, self.ports, quarter);
+        let soft = self.middle.receive(&self.grid, quarter);
         self.period.iter_mut().zip(soft).for_each(|(sum, soft)| *sum += soft);
         self.collected += 1;
         if quarter + 1 == PERIOD {
@@ -208,7 +248,7 @@ impl Cell {
 
     /// Decodes the period that ends with `frame`.
     fn decide(&mut self, frame: i64) {
-        let Some((word, _)) = self.receiver.decode(&self.period, self.ports) else {
+        let Some((word, _)) = self.middle.receiver.decode(&self.period, self.ports) else {
             // A period of which frames are missing proves nothing.
             if self.collected == PERIOD {
                 self.count("mib_failed");
@@ -230,6 +270,9 @@ impl Cell {
         }
         if !std::mem::take(&mut self.repeated) {
             self.count("mib");
+            if serves_machines(octets) {
+                self.count("emtc");
+            }
             self.add("MIB", &stable(octets));
         }
     }
@@ -242,7 +285,29 @@ impl Cell {
             Duplex::Tdd => subframe == 0 || subframe == 5 || self.information.carries((self.duplex, self.cp), subframe),
         };
         let number = self.frame_number(frame);
-        self.wide.is_some() && downlink && (is_sib1(number, subframe) || self.information.expects(number, subframe))
+        if self.wide.is_none() || !downlink {
+            return false;
+        }
+        if is_sib1(number, subframe) {
+            return !self.has_sib1(number, frame);
+        }
+        self.information.expects(number, subframe) && self.listens(frame)
+    }
+
+    /// SIB1 is well known, and this period's copy has come: the other three are the same; TS 36.331 clause 5.2.1.2.
+    fn has_sib1(&self, number: u16, frame: i64) -> bool {
+        self.sib1.1 >= SETTLED && frame - self.sib1_last <= i64::from(number % SIB1_FRAMES)
+    }
+
+    /// Whether the other messages are listened to: until each has come, as long as there are warnings, and then now and again.
+    fn listens(&self, frame: i64) -> bool {
+        let Some(sib1) = &self.information.fields.sib1 else { return true };
+        let schedule = &sib1.scheduling;
+        let longest = schedule.iter().map(|message| i64::from(message.period_frames)).max().unwrap_or(1);
+        let warns = schedule.iter().flat_map(|message| &message.sib_types).any(|kind| WARNINGS.contains(kind));
+        let messages = self.broadcast.iter().filter(|block| block.name == "SI").count();
+        let into = (frame - self.sib1_since).rem_euclid((LISTEN * LISTEN_EVERY * longest).max(1));
+        warns || messages < schedule.len() || into < LISTEN * longest
     }
 
     fn system_information(&mut self, cutter: &mut Cutter, stretch: &Stretch<'_>, frame: i64, subframe: usize) {
@@ -301,6 +366,9 @@ impl Cell {
                             }
                             self.heard.1 = self.heard.1.max(end);
                             self.count(if sib1 { "sib1" } else { "si" });
+                            if sib1 {
+                                self.settle(&octets, frame);
+                            }
                             self.add(if sib1 { "SIB1" } else { "SI" }, &octets);
                             if !self.information.read(&octets) {
                                 self.count("malformed");
@@ -315,6 +383,17 @@ impl Cell {
             self.count("sib1_missed");
         }
         self.wide = Some(wide);
+    }
+
+    /// Notes that SIB1 has come.
+    fn settle(&mut self, octets: &[u8], frame: i64) {
+        if self.sib1.0 == octets {
+            self.sib1.1 = self.sib1.1.saturating_add(1);
+        } else {
+            self.sib1 = (octets.to_vec(), 1);
+            self.sib1_since = frame;
+        }
+        self.sib1_last = frame;
     }
 
     /// Cuts and estimates the first `symbols` symbols of a subframe.
@@ -340,4 +419,16 @@ impl Cell {
             self.changed = true;
         }
     }
+}
+
+/// Whether a MIB says that SIB1-BR is sent, as a cell does that serves eMTC; TS 36.331 clause 6.2.2 (schedulingInfoSIB1-BR), TS 36.213
+/// table 7.1.6-1, where values above 18 are reserved.
+fn serves_machines(octets: [u8; 3]) -> bool {
+    let scheduling = u16::from_be_bytes([octets[1], octets[2]]) >> 5 & 0x1f;
+    (1..=18).contains(&scheduling)
+}
+
+/// The subframe after subframe `subframe` of frame `frame`.
+fn after(frame: i64, subframe: usize) -> (i64, usize) {
+    if subframe + 1 == SUBFRAMES { (frame + 1, 0) } else { (frame, subframe + 1) }
 }

@@ -38,6 +38,11 @@ impl Channel {
         }
     }
 
+    /// Ports that there is room for: those of the cell.
+    pub fn ports(&self) -> usize {
+        self.gains.len()
+    }
+
     /// The channel from `port` at the subcarriers of `symbol`.
     pub fn gain(&self, port: usize, symbol: usize) -> &[Complex32] {
         self.gains[port].symbol(symbol)

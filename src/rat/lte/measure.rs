@@ -1,15 +1,23 @@
 //! What the reference signals of a cell say of level, noise, timing and carrier, frame by frame.
 
+mod arrival;
+mod quality;
+
 use super::channel::Channel;
 use super::grid::{Grid, Pace};
+use super::numerology::{BASE_RATE, BLOCK, SUBCARRIER};
 use super::reference::{Reference, SPACING};
-use crate::units::{Db, Hz};
+use crate::observation::lte::{SecondArrival, Signal};
+use crate::units::{Db, Dbfs, Hz};
+use arrival::{Average, Profile};
 use num_complex::Complex32;
 use std::collections::VecDeque;
 use std::f64::consts::TAU;
 
 /// Frames that timing and carrier are fitted over.
 const MEMORY: usize = 128;
+/// Subcarriers from one element of the channel to the next: reference elements of a subframe taken together.
+const COMB: usize = SPACING / 2;
 /// Half a subframe.
 const SLOT_SECONDS: f64 = 0.5e-3;
 
@@ -27,7 +35,7 @@ pub struct Errors {
     pub offset: Hz,
 }
 
-/// A straight line through instants.
+/// A straight line through instants: the starts of frames by the path that arrives first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line {
     /// The last frame and its start, samples.
@@ -52,6 +60,12 @@ pub struct Measurements {
     noise: f64,
     total: f64,
     count: f64,
+    /// Noise by what changes between equal reference elements of one subframe.
+    change: f64,
+    average: Average,
+    evm: quality::Evm,
+    /// Samples of an FFT.
+    symbol: f64,
 }
 
 impl Measurements {
@@ -85,7 +99,8 @@ impl Measurements {
         for (slope, lag) in self.slopes.iter_mut().zip(lags) {
             *slope = *slope * fade + rows.iter().map(|row| product(row, &row[lag..])).sum::<Complex32>();
         }
-        let late = delay(&self.slopes, lags) * symbol as f64;
+        let late_symbols = delay(&self.slopes, lags);
+        let late = late_symbols * symbol as f64;
         if !late.is_finite() || !offset.0.is_finite() || !channel.power.is_finite() || !channel.noise.is_finite() {
             *self = Measurements { frames: std::mem::take(&mut self.frames), ..Measurements::default() };
             return Errors::default();
@@ -95,17 +110,23 @@ impl Measurements {
         }
         self.frames.push_back((frame, pace.subframe(frame, 0) + late, pace.offset.0 + offset.0));
 
+        let (comb, change) = comb(&rows, reference, offset, late_symbols);
+        let scale = 1.0 / symbol as f64;
+        self.average.take(&comb, change / 2.0);
+        self.evm.take(grid, channel, reference);
+        self.symbol = symbol as f64;
+
         // Means over the life of the cell that forget after MEMORY frames.
         self.count = (self.count + 1.0).min(MEMORY as f64);
         let mean_share = 1.0 / self.count;
-        let scale = 1.0 / symbol as f64;
         let power = f64::from(channel.power) * scale;
         let total = grid.symbol(0).iter().map(|value| f64::from(value.norm_sqr())).sum::<f64>() * scale;
         for (mean, value) in [
             (&mut self.power, power),
             (&mut self.squares, power * power),
             (&mut self.noise, f64::from(channel.noise) * scale),
-            (&mut self.total, total / (grid.subcarriers() / 12) as f64),
+            (&mut self.total, total / (grid.subcarriers() / BLOCK) as f64),
+            (&mut self.change, change * scale),
         ] {
             *mean += (value - *mean) * mean_share;
         }
@@ -138,6 +159,58 @@ impl Measurements {
         Db::from_ratio(self.power() / self.total.max(1e-20))
     }
 
+    /// What the signal shows of its quality and of the way it came, over `blocks` resource blocks.
+    ///
+    /// RS-SINR (TS 36.214 clause 5.1.13): power of a reference element over noise and interference, which are what changes between equal
+    /// elements of one subframe. RSSI (TS 36.214 clause 5.1.3): all power of the symbols that hold reference signals, over all blocks.
+    pub fn signal(&self, blocks: usize) -> Signal {
+        let tenth = |level: f64| (level * 10.0).round() / 10.0;
+        let nanos = |seconds: f64| (seconds * 1e9).round().clamp(0.0, 1e6) as u32;
+        let profile = self.profile();
+        let first = profile.as_ref().map(Profile::first);
+        let second = profile.as_ref().zip(first).and_then(|(profile, first)| {
+            let second = profile.paths.get(1)?;
+            let level = Db::from_ratio(second.gain.norm_sqr() / first.gain.norm_sqr());
+            Some(SecondArrival { delay_ns: nanos(second.delay - first.delay), level_db: Db(tenth(level.0)) })
+        });
+        Signal {
+            rs_sinr_db: Db(tenth(Db::from_ratio(self.power() / self.change.max(1e-20)).0)),
+            rssi_dbfs: Dbfs(tenth(Db::from_ratio(self.total.max(1e-20) * blocks as f64).0)),
+            pbch_evm_percent: self.evm.percent().map(|percent| tenth(percent) as f32),
+            strongest_excess_ns: profile
+                .as_ref()
+                .zip(first)
+                .map(|(profile, first)| nanos(profile.strongest().delay - first.delay)),
+            rms_delay_spread_ns: profile.as_ref().map(|profile| nanos(profile.rms_spread())),
+            second_arrival: second,
+        }
+    }
+
+    /// The paths of the channel; delays count from the middle that the frames are followed by.
+    fn profile(&self) -> Option<Profile> {
+        let spacing = COMB as f64 * SUBCARRIER.0;
+        self.average.profile(spacing, |channel| {
+            // The same three slopes as of a single frame, over the elements of either half of the comb.
+            let rows: [Vec<Complex32>; 2] =
+                std::array::from_fn(|at| channel[at..].iter().step_by(2).copied().collect());
+            let lags = lags(rows[1].len());
+            let slopes = lags.map(|lag| rows.iter().map(|row| product(row, &row[lag..])).sum());
+            delay(&slopes, lags) / SUBCARRIER.0
+        })
+    }
+
+    /// By how many samples the first path comes before the middle, and one standard deviation; nothing where there is one path only.
+    fn advance(&self) -> (f64, f64) {
+        let samples = SUBCARRIER.0 * self.symbol;
+        match self.profile() {
+            Some(profile) if profile.paths.len() > 1 => {
+                let first = profile.first();
+                ((profile.middle - first.delay) * samples, first.sigma * samples)
+            }
+            _ => (0.0, 0.0),
+        }
+    }
+
     /// Mean carrier offset from the stream's centre, with one standard deviation.
     pub fn offset(&self) -> (Hz, Option<Hz>) {
         let n = self.frames.len() as f64;
@@ -153,7 +226,7 @@ impl Measurements {
         (2.0 - share) / share
     }
 
-    /// The starts of the frames as a line; `None` before the first measurement. `period`: taken where one frame tells none.
+    /// The starts of the frames, by the path that arrives first, as a line; `None` before the first measurement. `period`: taken where one frame tells none.
     pub fn line(&self, period: f64) -> Option<Line> {
         let &(last, at, _) = self.frames.back()?;
         let n = self.frames.len() as f64;
@@ -162,20 +235,50 @@ impl Measurements {
         let (x, y) = points().fold((0.0, 0.0), |(x, y), point| (x + point.0 / n, y + point.1 / n));
         let (xx, xy) = points()
             .fold((0.0, 0.0), |(xx, xy), point| (xx + (point.0 - x).powi(2), xy + (point.0 - x) * (point.1 - y)));
+        let (advance, advance_sigma) = self.advance();
         if self.frames.len() < 3 || xx <= 0.0 {
-            return Some(Line { last: (last, at), sigma: None, period, period_sigma: None });
+            return Some(Line { last: (last, at - advance), sigma: None, period, period_sigma: None });
         }
         let slope = xy / xx;
         let start = y - slope * x;
         let residual =
             points().map(|point| (point.1 - start - slope * point.0).powi(2)).sum::<f64>() / (n - 2.0) * self.alike();
         Some(Line {
-            last: (last, at + start),
-            sigma: Some((residual * (1.0 / n + x * x / xx)).sqrt()),
+            last: (last, at + start - advance),
+            sigma: Some((residual * (1.0 / n + x * x / xx) + advance_sigma * advance_sigma).sqrt()),
             period: slope,
             period_sigma: Some((residual / xx).sqrt()),
         })
     }
+}
+
+/// The channel of port 0 at every third subcarrier, from the four symbols of a subframe that hold it: turned to the first symbol by the
+/// carrier that is left, and back by `late` symbols; and the noise of an element, by what changed within half the subframe.
+fn comb(rows: &[Vec<Complex32>], reference: &Reference, offset: Hz, late: f64) -> (Vec<Complex32>, f64) {
+    let cp = reference.cp();
+    let slot = cp.slot_symbols();
+    let seconds = |symbol: usize| (cp.useful(symbol) - cp.useful(0)) as f64 / BASE_RATE.0;
+    let turns = [0, slot - 3, slot, 2 * slot - 3]
+        .map(|symbol| Complex32::from_polar(1.0, (-TAU * offset.0 * seconds(symbol)) as f32));
+    // The other half of the comb lies three subcarriers above or below.
+    let (one, other) = (reference.of(0, 0, 0).map_or(0, |at| at.0), reference.of(0, 0, slot - 3).map_or(0, |at| at.0));
+    let order = if one < other { [0, 1] } else { [1, 0] };
+    let first = one.min(other);
+    let count = rows.iter().map(Vec::len).min().unwrap_or(0);
+    let mut channel = Vec::with_capacity(2 * count);
+    let mut change = 0.0f64;
+    let step = Complex32::from_polar(1.0, (TAU * late * COMB as f64) as f32);
+    let mut back = Complex32::from_polar(1.0, (TAU * late * first as f64) as f32);
+    for i in 0..count {
+        for half in order {
+            let early = rows[half][i] * turns[half];
+            let later = rows[half + 2][i] * turns[half + 2];
+            change += f64::from((early - later).norm_sqr());
+            channel.push((early + later) * 0.5 * back);
+            back *= step;
+        }
+    }
+    (channel, change / (4 * count).max(1) as f64)
 }
 
 /// Distances of the elements whose products tell a delay, of `count`: neighbours first, then further apart and finer.

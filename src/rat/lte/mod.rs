@@ -17,12 +17,17 @@
 //! - 3GPP TS 36.104 Release 17: channel raster (clause 5.7.2)
 
 pub mod acquire;
+pub mod carriers;
 pub mod cell;
 pub mod channel;
 pub mod control;
 pub mod dci;
 pub mod grid;
+pub mod identify;
+pub mod intake;
 pub mod measure;
+pub mod middle;
+pub mod neighbours;
 pub mod numerology;
 pub mod pbch;
 pub mod reference;
@@ -32,7 +37,6 @@ pub mod sync;
 pub mod system_information;
 
 use crate::cell::{CellKey, Rat};
-use crate::dsp::resample::Resampler;
 use crate::observation::lte::Radio;
 use crate::observation::{CarrierError, Fields, FrameName, FrameTiming};
 use crate::radio::source::StreamInfo;
@@ -40,21 +44,21 @@ use crate::rat::CellReport;
 use crate::units::{Db, Dbfs, Hz, Nanos, Ppb, Timestamp};
 use acquire::acquire;
 use cell::Cell;
-use grid::{Cutter, Pace, Stretch};
+use grid::Pace;
+use intake::Intake;
+use neighbours::Neighbours;
 use num_complex::Complex32;
-use numerology::{BASE_FFT, BASE_FRAME, BASE_RATE, BASE_SUBFRAME, CyclicPrefix, Duplex};
-use search::{Candidate, GRID, MAX_HALF_FRAMES, Searcher};
+use numerology::{BASE_RATE, BASE_SUBFRAME, CyclicPrefix, Duplex};
+use search::GRID;
 
 /// Raster of carriers; TS 36.104 clause 5.7.2.
 const RASTER: f64 = 100_000.0;
 /// Samples of a window at the base rate: 160 ms.
 const WINDOW: usize = 160 * BASE_SUBFRAME;
-/// Samples kept from one window to the next at the base rate: a subframe that was not whole, and the drift of a frame.
-const KEPT: usize = 2 * BASE_SUBFRAME;
-/// Samples searched at the base rate: a block of the correlator more than the half-frames that are summed.
-const SEARCHED: usize = MAX_HALF_FRAMES * BASE_FRAME / 2 + BASE_FRAME / 10;
-/// The highest rate worked at, in units of the base rate: 30.72 Msps holds the widest carrier.
-const MAX_SCALE: usize = 16;
+/// Samples at the base rate by which the windows are late: the first holds that much more.
+const LATE: usize = 2 * BASE_SUBFRAME;
+/// Subframes taken from the stream in one piece while cells are followed; where more are wanted, pieces join.
+const MAX_PIECE: u64 = 12;
 /// Windows that are all searched at the start of a stream.
 const FIRST_SEARCHES: u64 = 2;
 /// Steps of the offset grid searched around a cell that is known.
@@ -69,6 +73,8 @@ const MAX_CELLS: usize = 16;
 const MAX_PAST: usize = 64;
 /// Two cells of one identity within this are one, samples at the base rate: 5 us.
 const SAME: f64 = 10.0;
+/// Cells whose frames begin within this of each other have one timing as far as synchronisation signals tell: 4.7 us.
+const BESIDE: f64 = 9.0;
 /// Standard deviation given for what could not be measured: no oscillator is worse than 100 ppm.
 const UNKNOWN_PPB: f64 = 100_000.0;
 /// A frame rate known this well decides between carriers of the raster.
@@ -105,100 +111,17 @@ pub struct Receiver {
     /// Nominal carrier on the raster.
     carrier: Hz,
     /// `None` where the stream is too slow to hold six resource blocks.
-    work: Option<Work>,
+    work: Option<Intake>,
+    neighbours: Neighbours,
     cells: Vec<Cell>,
     past: Vec<Cell>,
     evicted: u64,
     windows: u64,
+    /// The present window is kept whole, to be searched.
+    searching: bool,
     searches: u64,
     next_search: u64,
     next_report: u64,
-}
-
-/// The stream at the rate worked at, and what works on it.
-#[derive(Debug)]
-struct Work {
-    scale: usize,
-    /// Present where the stream's own rate does not fit.
-    resampler: Option<Resampler>,
-    raw: Vec<Complex32>,
-    /// Place of `raw[0]` in the stream.
-    raw_first: u64,
-    /// Samples made by the resampler.
-    made: u64,
-    samples: Vec<Complex32>,
-    /// Place of `samples[0]`.
-    first: u64,
-    decimator: Option<Resampler>,
-    narrow: Vec<Complex32>,
-    cutter: Cutter,
-    searcher: Searcher,
-}
-
-impl Work {
-    fn new(rate: Hz) -> Option<Work> {
-        let fits = (rate.0 / BASE_RATE.0 + 1e-9).floor();
-        if fits < 1.0 {
-            return None;
-        }
-        let scale = (fits as usize).min(MAX_SCALE);
-        let own = Hz(BASE_RATE.0 * scale as f64);
-        Some(Work {
-            scale,
-            resampler: ((rate.0 - own.0).abs() > 1e-6).then(|| Resampler::new(rate, own)),
-            raw: Vec::new(),
-            raw_first: 0,
-            made: 0,
-            samples: Vec::new(),
-            first: 0,
-            decimator: (scale > 1).then(|| Resampler::new(own, BASE_RATE)),
-            narrow: Vec::new(),
-            cutter: Cutter::new(scale),
-            searcher: Searcher::new(),
-        })
-    }
-
-    /// Takes samples until a window is full; how many it took, and whether it is.
-    fn fill(&mut self, samples: &[Complex32]) -> (usize, bool) {
-        let full = (WINDOW + KEPT) * self.scale;
-        let Some(resampler) = &self.resampler else {
-            let taken = samples.len().min(full - self.samples.len());
-            self.samples.extend_from_slice(&samples[..taken]);
-            return (taken, self.samples.len() == full);
-        };
-        // A bounded piece at a time: what the window has no room for waits in `raw`.
-        let taken = samples.len().min(1 << 16);
-        self.raw.extend_from_slice(&samples[..taken]);
-        let reach = resampler.reach() as f64 + 1.0;
-        while self.samples.len() < full {
-            let position = self.made as f64 * resampler.ratio() - self.raw_first as f64;
-            if position + reach > self.raw.len() as f64 {
-                break;
-            }
-            self.samples.push(resampler.at(&self.raw, position));
-            self.made += 1;
-        }
-        let position = self.made as f64 * resampler.ratio() - self.raw_first as f64;
-        let past = ((position - reach).floor().max(0.0) as usize).min(self.raw.len());
-        self.raw.drain(..past);
-        self.raw_first += past as u64;
-        (taken, self.samples.len() == full)
-    }
-
-    /// Candidates in the first 80 ms of the window.
-    fn search(&mut self, offsets: (i32, i32), carrier: Hz) -> Vec<Candidate> {
-        let count = SEARCHED.min(self.samples.len() / self.scale);
-        let Some(decimator) = &self.decimator else {
-            return self.searcher.search(&self.samples[..count], offsets, carrier);
-        };
-        self.narrow.clear();
-        self.narrow.extend((0..count).map(|n| decimator.at(&self.samples, (n * self.scale) as f64)));
-        self.searcher.search(&self.narrow, offsets, carrier)
-    }
-
-    fn stretch(&self) -> Stretch<'_> {
-        Stretch { samples: &self.samples, first: self.first }
-    }
 }
 
 impl Receiver {
@@ -208,11 +131,13 @@ impl Receiver {
             options,
             center: stream.center,
             carrier: Hz((stream.center.0 / RASTER).round().max(1.0) * RASTER),
-            work: Work::new(stream.sample_rate),
+            work: Intake::new(stream.sample_rate, (WINDOW + LATE) as u64),
+            neighbours: Neighbours::new(),
             cells: Vec::new(),
             past: Vec::new(),
             evicted: 0,
             windows: 0,
+            searching: true,
             searches: 0,
             next_search: 0,
             next_report: 0,
@@ -227,7 +152,7 @@ impl Receiver {
             let (taken, full) = work.fill(samples);
             samples = &samples[taken..];
             if full {
-                self.window(reports);
+                self.advance(reports);
             }
         }
     }
@@ -235,13 +160,11 @@ impl Receiver {
     /// The stream has ended: appends the final report of every cell, by ascending [`CellKey`] and time.
     pub fn finish(&mut self, reports: &mut Vec<CellReport>) {
         // What the resampler still holds may fill more than one window.
-        while let Some(work) = &mut self.work
-            && work.fill(&[]).1
-        {
-            self.window(&mut Vec::new());
+        while self.work.as_mut().is_some_and(|work| work.fill(&[]).1) {
+            self.advance(&mut Vec::new());
         }
-        if self.work.as_ref().is_some_and(|work| !work.samples.is_empty()) {
-            self.window(&mut Vec::new());
+        if self.work.as_ref().is_some_and(|work| !work.stretch().samples.is_empty()) {
+            self.take();
         }
         let mut last: Vec<CellReport> = std::mem::take(&mut self.past)
             .iter()
@@ -257,19 +180,56 @@ impl Receiver {
         self.evicted
     }
 
-    /// Works through the samples that are there and lets go of them.
-    fn window(&mut self, reports: &mut Vec<CellReport>) {
-        let length = WINDOW as u64;
-        let due = |interval: Nanos| (interval.as_secs_f64() * BASE_RATE.0) as u64;
-        let now = self.windows * length;
-        self.windows += 1;
-        if self.windows <= FIRST_SEARCHES || now >= self.next_search {
-            self.next_search = now + due(self.options.search_interval);
+    /// Works through the samples that are there, ends the window where it is full, and says what is to be kept next.
+    fn advance(&mut self, reports: &mut Vec<CellReport>) {
+        self.take();
+        let end =
+            |receiver: &Receiver, work: &Intake| ((receiver.windows + 1) * WINDOW as u64 + LATE as u64) * work.scale();
+        if self.work.as_ref().is_some_and(|work| work.made() >= end(self, work)) {
+            self.end_window(reports);
+        }
+        let Some(work) = &self.work else { return };
+        let (begin, end) = (self.wanted(work), end(self, work));
+        let goal = match begin {
+            _ if self.searching => work.made()..end,
+            Some(ref piece) if piece.start < end => piece.clone(),
+            _ => end..end,
+        };
+        let kept = begin.map_or(work.made(), |piece| piece.start);
+        if let Some(work) = &mut self.work {
+            work.keep(kept, goal);
+        }
+    }
+
+    /// The next stretch of samples that a cell wants, with what others want of it and after it without a gap.
+    fn wanted(&self, work: &Intake) -> Option<std::ops::Range<u64>> {
+        let needs = || self.cells.iter().map(Cell::needs);
+        let mut piece = needs().min_by_key(|need| need.start)?;
+        let most = piece.start + MAX_PIECE * work.cutter.subframe() as u64;
+        // Each pass takes in what begins before the end: as many as there are cells are enough.
+        for need in self.cells.iter().flat_map(|_| needs()) {
+            if need.start < piece.end && piece.end < most {
+                piece.end = piece.end.max(need.end);
+            }
+        }
+        Some(piece)
+    }
+
+    /// Searches the samples that are there, where they are to be searched, and follows the cells through them.
+    fn take(&mut self) {
+        if self.searching {
             self.search();
         }
         let Some(work) = &mut self.work else { return };
-        let (cutter, stretch) = (&mut work.cutter, Stretch { samples: &work.samples, first: work.first });
+        let (cutter, stretch) = work.view();
         self.cells.iter_mut().for_each(|cell| cell.follow(cutter, &stretch));
+    }
+
+    /// Reports what is due, lets go of lost cells, and decides whether the next window is searched.
+    fn end_window(&mut self, reports: &mut Vec<CellReport>) {
+        let due = |interval: Nanos| (interval.as_secs_f64() * BASE_RATE.0) as u64;
+        let now = self.windows * WINDOW as u64;
+        self.windows += 1;
         let report_due = now >= self.next_report;
         if report_due {
             self.next_report = now + due(self.options.report_interval);
@@ -282,11 +242,10 @@ impl Receiver {
         let (lost, kept): (Vec<Cell>, Vec<Cell>) = std::mem::take(&mut self.cells).into_iter().partition(Cell::is_lost);
         self.cells = kept;
         lost.into_iter().for_each(|cell| self.remember(cell));
-        if let Some(work) = &mut self.work {
-            let done = (WINDOW * work.scale).min(work.samples.len());
-            work.samples.drain(..done);
-            work.first += done as u64;
+        if self.searching {
+            self.next_search = now + due(self.options.search_interval);
         }
+        self.searching = self.windows < FIRST_SEARCHES || now + WINDOW as u64 >= self.next_search;
     }
 
     /// Looks for cells in the window that are not known yet.
@@ -304,24 +263,50 @@ impl Receiver {
         }
         self.searches += 1;
         let candidates = work.search(offsets, self.carrier);
+        let (scale, frame, first) = (work.scale() as f64, work.cutter.frame(), work.stretch().first as f64);
         for candidate in candidates.iter().take(MAX_CANDIDATES) {
             let pace = Pace {
-                start: work.first as f64 + candidate.frame_at * work.scale as f64,
-                period: work.cutter.frame() * (1.0 - candidate.offset.0 / self.carrier.0),
+                start: first + candidate.frame_at * scale,
+                period: frame * (1.0 - candidate.offset.0 / self.carrier.0),
                 offset: candidate.offset,
             };
-            let near = SAME * work.scale as f64;
-            if self.cells.len() == MAX_CELLS || known_already(&self.cells, candidate.pci, &pace, near) {
+            self.confirm((candidate.pci, candidate.duplex, candidate.cp), pace);
+        }
+        if offsets == (-span, span) {
+            self.search_beside();
+        }
+    }
+
+    /// Looks for cells at the timing of those that are known.
+    fn search_beside(&mut self) {
+        for at in 0..self.cells.len() {
+            let Some(work) = &mut self.work else { return };
+            let (cell, near) = (&self.cells[at], BESIDE * work.scale() as f64);
+            let beside = |other: &Cell| other.cp == cell.cp && apart(&cell.pace, &other.pace) < near;
+            if self.cells[..at].iter().any(beside) {
                 continue;
             }
-            let stretch = Stretch { samples: &work.samples, first: work.first };
-            let identity = (candidate.pci, candidate.cp);
-            let Some(acquired) = acquire(&mut work.cutter, &stretch, identity, self.carrier, pace) else { continue };
-            if known_already(&self.cells, candidate.pci, &acquired.pace, near) {
-                continue;
+            let known: Vec<u16> = self.cells.iter().filter(|other| beside(other)).map(|other| other.pci).collect();
+            let (duplex, cp, pace) = (cell.duplex, cell.cp, cell.pace);
+            let (cutter, stretch) = work.view();
+            let symbol = cutter.symbol_len() as f64;
+            for found in self.neighbours.scan(cutter, &stretch, (&pace, cp), &known) {
+                self.confirm((found.pci, duplex, cp), Pace { start: pace.start + found.late * symbol, ..pace });
             }
-            let identity = (candidate.pci, candidate.duplex, candidate.cp);
-            self.cells.extend(Cell::new(&acquired, identity, &work.cutter, &work.stretch()));
+        }
+    }
+
+    /// Looks for the MIB of what may be a cell that is not known yet.
+    fn confirm(&mut self, (pci, duplex, cp): (u16, Duplex, CyclicPrefix), pace: Pace) {
+        let Some(work) = &mut self.work else { return };
+        let near = SAME * work.scale() as f64;
+        let (cutter, stretch) = work.view();
+        if self.cells.len() == MAX_CELLS || known_already(&self.cells, pci, &pace, near) {
+            return;
+        }
+        let Some(acquired) = acquire(cutter, &stretch, (pci, cp), self.carrier, pace) else { return };
+        if !known_already(&self.cells, pci, &acquired.pace, near) {
+            self.cells.extend(Cell::new(&acquired, (pci, duplex, cp), cutter, &stretch));
         }
     }
 
@@ -371,6 +356,7 @@ impl Receiver {
             rsrp_dbfs: Dbfs(tenth(Db::from_ratio(measured.power())).0),
             rsrq_db: tenth(measured.quality()),
         });
+        fields.signal = Some(measured.signal(cell.reference_blocks()));
         Some(CellReport {
             key: CellKey { rat: Rat::Lte, center_hz: carrier as u64, id: cell.pci },
             identity: cell.information.identity.clone(),
@@ -406,10 +392,11 @@ fn tenth(level: Db) -> Db {
 
 /// Whether one of `cells` has identity `pci` and the frames of `pace`, give or take `near` samples.
 fn known_already(cells: &[Cell], pci: u16, pace: &Pace, near: f64) -> bool {
-    cells.iter().any(|cell| {
-        let frames = (pace.start - cell.pace.start) / cell.pace.period;
-        cell.pci == pci && (frames - frames.round()).abs() * cell.pace.period < near
-    })
+    cells.iter().any(|cell| cell.pci == pci && apart(&cell.pace, pace) < near)
 }
 
-const _: () = assert!(SEARCHED <= WINDOW && BASE_FRAME / 10 >= BASE_FFT + 128);
+/// Samples between the beginnings of the frames of two cells.
+fn apart(one: &Pace, other: &Pace) -> f64 {
+    let frames = (other.start - one.start) / one.period;
+    (frames - frames.round()).abs() * one.period
+}

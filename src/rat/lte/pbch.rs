@@ -27,7 +27,7 @@ pub const PORTS: [(usize, u16); 3] = [(1, 0x0000), (2, 0xffff), (4, 0x5555)];
 ///
 /// Noise lies within 42 degrees of one of 2^40 words in 120 dimensions with a chance of 2^-13, which the parity lowers by 2^-16;
 /// the false MIBs of `tests/lte_receiver.rs` hold it to that. At the ratio where the decoder begins to work a word reaches 8.
-const LEAST_MATCH: f32 = 7.4;
+pub const LEAST_MATCH: f32 = 7.4;
 /// Where the eight bits of the frame number stand; TS 36.331 clause 6.2.2.
 const SFN_FIRST: usize = 6;
 

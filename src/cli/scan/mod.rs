@@ -1,0 +1,329 @@
+//! `daen scan`: what is on the air now, for an engineer at a terminal; from a receiver or a recording.
+
+mod picture;
+#[cfg(feature = "soapy")]
+mod probe;
+
+use super::replay::parse_hz;
+use super::service::{start_log, stop_on_signal};
+use anyhow::{Context as _, bail};
+use daen::cell::CellKey;
+use daen::config::device::Device;
+use daen::config::stopped;
+use daen::dsp::spectrum::{Spectrum, Welch};
+use daen::observation::{Clock, ClockSource, Observation};
+use daen::radio::live::Live;
+use daen::radio::ring::{Reader, WhenFull, ring};
+use daen::radio::sigmf;
+use daen::radio::source::{Event, StreamInfo};
+use daen::rat::{CellReport, gsm, lte};
+use daen::sensor::observe::{Context, observe};
+use daen::sensor::source::{Opened, receiver};
+use daen::units::{Db, Hz};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Samples in a block, and blocks in the ring, as in a node.
+const BLOCK: usize = 1 << 16;
+const BLOCKS: usize = 16;
+/// Bins of the spectrum.
+const BINS: usize = 4096;
+/// Cells kept; more are only counted.
+const MOST_CELLS: usize = 512;
+/// How often a stop or a device in trouble is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Options of `daen scan`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A SigMF recording instead of a receiver.
+    #[arg(value_name = "FILE", required_unless_present_any = ["device", "probe"], conflicts_with_all = ["device", "probe"])]
+    file: Option<PathBuf>,
+    /// List the devices that are there, what they offer, and what their profile would set. Opens each for a moment.
+    #[arg(long)]
+    probe: bool,
+    /// A receiver, by SoapySDR's arguments, such as driver=rtlsdr; with --probe only those that fit are listed.
+    #[arg(long, value_name = "ARGS")]
+    device: Option<String>,
+    /// Frequency at the middle of the band, such as 947.4M.
+    #[arg(long, value_name = "HZ", value_parser = parse_hz, required_unless_present_any = ["file", "probe"])]
+    freq: Option<Hz>,
+    /// Samples a second, such as 2.4M; the profile's first one where it is left away.
+    #[arg(long, value_name = "HZ", value_parser = parse_hz)]
+    rate: Option<Hz>,
+    /// A gain element and its value in dB, such as LNA=24; may be given for each.
+    #[arg(long = "gain", value_name = "NAME=DB", value_parser = parse_gain)]
+    gains: Vec<(String, Db)>,
+    /// Receive port.
+    #[arg(long, value_name = "NAME")]
+    antenna: Option<String>,
+    /// Profile of the model: a name of firmware-config, or a file; chosen by the device's driver where it is left away.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    profile: String,
+    /// End after so many seconds of signal.
+    #[arg(long, value_name = "S", value_parser = parse_seconds)]
+    seconds: Option<f64>,
+    /// Print the cells at the end as JSON, one observation a line, and no picture.
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_gain(text: &str) -> Result<(String, Db), String> {
+    let (name, value) = text.split_once('=').ok_or("use NAME=DB, such as LNA=24")?;
+    let value: f64 = value.parse().map_err(|_| format!("\"{value}\" is not a number of dB"))?;
+    if !value.is_finite() {
+        return Err("use a finite number of dB".to_owned());
+    }
+    Ok((name.to_owned(), Db(value)))
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "use a number of seconds".to_owned())?;
+    if (0.001..=1e9).contains(&seconds) { Ok(seconds) } else { Err("use 0.001 to 1e9 seconds".to_owned()) }
+}
+
+impl Args {
+    fn wish(&self) -> Device {
+        Device {
+            args: self.device.clone().unwrap_or_default(),
+            profile: self.profile.clone(),
+            center: self.freq.unwrap_or(Hz(947.4e6)),
+            rate: self.rate,
+            gains: self.gains.iter().cloned().collect(),
+            antenna: self.antenna.clone(),
+            ..Device::default()
+        }
+    }
+}
+
+/// Runs the subcommand.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    start_log();
+    if args.probe {
+        #[cfg(feature = "soapy")]
+        return probe::run(&args.wish());
+        #[cfg(not(feature = "soapy"))]
+        bail!("this daen was built without support for receivers: build it with --features soapy");
+    }
+    let (name, opened) = match &args.file {
+        Some(path) => {
+            let recording = sigmf::describe(path, sigmf::Overrides::default())?.open()?;
+            let clock = Clock { source: ClockSource::Recording, sigma_ns: None, locked: false, since_ns: None };
+            (path.display().to_string(), Opened { source: Box::new(recording), clock, live: None })
+        }
+        None => {
+            let wish = args.wish();
+            (wish.args.clone(), receiver(&wish)?)
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    watch(&runtime, opened.live.clone(), stop.clone())?;
+    let ended = receive(&name, &args, opened, &stop);
+    runtime.shutdown_background();
+    ended
+}
+
+/// Ends everything at a signal, or when a device could not be opened even once.
+fn watch(runtime: &tokio::runtime::Runtime, live: Option<Arc<Live>>, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+    let mut signal = {
+        let _inside = runtime.enter();
+        stop_on_signal().context("signals cannot be caught")?
+    };
+    runtime.spawn(async move {
+        loop {
+            let over = tokio::select! {
+                () = stopped(&mut signal) => true,
+                () = tokio::time::sleep(LOOK) => false,
+            };
+            let hopeless = live.as_ref().is_some_and(|live| {
+                let counts = live.counts();
+                counts.failures > 0 && counts.opened == 0
+            });
+            if over || hopeless {
+                stop.store(true, Ordering::Relaxed);
+                if let Some(live) = &live {
+                    live.stop();
+                }
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Everything that a picture shows.
+struct View {
+    name: String,
+    info: Option<StreamInfo>,
+    seconds: f64,
+    streams: u64,
+    spectrum: Option<Spectrum>,
+    cells: BTreeMap<CellKey, Observation>,
+    unlisted: u64,
+    clipped: u64,
+    samples: u64,
+    lost: u64,
+    live: Option<Arc<Live>>,
+}
+
+fn receive(name: &str, args: &Args, opened: Opened, stop: &AtomicBool) -> anyhow::Result<()> {
+    let Opened { mut source, clock, live } = opened;
+    let when_full = if live.is_some() { WhenFull::Drop } else { WhenFull::Wait };
+    let (feeder, reader) = ring(BLOCKS, BLOCK, when_full);
+    let mut scan = Scan {
+        view: View {
+            name: name.to_owned(),
+            info: None,
+            seconds: 0.0,
+            streams: 0,
+            spectrum: None,
+            cells: BTreeMap::new(),
+            unlisted: 0,
+            clipped: 0,
+            samples: 0,
+            lost: 0,
+            live: live.clone(),
+        },
+        clock,
+        receivers: None,
+        welch: Welch::new(BINS),
+        reports: Vec::new(),
+        terminal: std::io::stdout().is_terminal() && !args.json,
+        announce: !args.json,
+    };
+    let ended = std::thread::scope(|scope| {
+        scope.spawn(move || feeder.run(source.as_mut()));
+        let ended = scan.run(reader, args.seconds, stop);
+        // The source would go on waiting for its device.
+        if let Some(live) = &live {
+            live.stop();
+        }
+        ended
+    });
+    ended?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        for cell in scan.view.cells.values() {
+            writeln!(out, "{}", serde_json::to_string(cell)?)?;
+        }
+    } else {
+        picture::write(&scan.view, false, &mut out)?;
+    }
+    out.flush()?;
+    if let Some(live) = &live
+        && live.counts().samples == 0
+    {
+        bail!("{}", live.problem().unwrap_or_else(|| "nothing was received".to_owned()));
+    }
+    Ok(())
+}
+
+struct Receivers {
+    gsm: gsm::Receiver,
+    lte: lte::Receiver,
+    samples: u64,
+    clipped: u64,
+}
+
+struct Scan {
+    view: View,
+    clock: Clock,
+    receivers: Option<Receivers>,
+    welch: Welch,
+    reports: Vec<CellReport>,
+    /// Draw over and over, on a terminal.
+    terminal: bool,
+    /// Without a terminal: a line for each new cell.
+    announce: bool,
+}
+
+impl Scan {
+    fn run(&mut self, mut reader: Reader, seconds: Option<f64>, stop: &AtomicBool) -> anyhow::Result<()> {
+        let mut drawn = Instant::now();
+        while !stop.load(Ordering::Relaxed) && seconds.is_none_or(|seconds| self.view.seconds < seconds) {
+            match reader.read() {
+                Ok((Event::Stream(info), _)) => {
+                    self.finish()?;
+                    self.receivers = Some(Receivers {
+                        gsm: gsm::Receiver::new(&info, gsm::Options::default()),
+                        lte: lte::Receiver::new(&info, lte::Options::default()),
+                        samples: 0,
+                        clipped: 0,
+                    });
+                    self.view.streams += 1;
+                    self.view.info = Some(info);
+                }
+                Ok((Event::Samples, block)) => {
+                    let (Some(receivers), Some(info)) = (&mut self.receivers, &self.view.info) else { continue };
+                    receivers.samples += block.samples.len() as u64;
+                    receivers.clipped += u64::from(block.clipped);
+                    receivers.gsm.process(&block.samples, &mut self.reports);
+                    receivers.lte.process(&block.samples, &mut self.reports);
+                    self.welch.process(&block.samples);
+                    self.view.samples += block.samples.len() as u64;
+                    self.view.clipped += u64::from(block.clipped);
+                    self.view.seconds += block.samples.len() as f64 / info.sample_rate.0;
+                    self.view.lost = reader.lost_samples();
+                    self.take_reports()?;
+                }
+                Ok((Event::End, _)) => break,
+                Err(error) => return Err(error.into()),
+            }
+            if self.terminal && drawn.elapsed() > Duration::from_secs(1) {
+                drawn = Instant::now();
+                self.view.spectrum = self.welch.take().or(self.view.spectrum.take());
+                picture::write(&self.view, true, &mut std::io::stdout().lock())?;
+            }
+        }
+        self.finish()?;
+        self.view.spectrum = self.welch.take().or(self.view.spectrum.take());
+        Ok(())
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        if let Some(receivers) = &mut self.receivers {
+            receivers.gsm.finish(&mut self.reports);
+            receivers.lte.finish(&mut self.reports);
+            self.take_reports()?;
+        }
+        self.receivers = None;
+        Ok(())
+    }
+
+    fn take_reports(&mut self) -> anyhow::Result<()> {
+        let (Some(receivers), Some(info)) = (&self.receivers, &self.view.info) else { return Ok(()) };
+        let context = Context {
+            stream: info,
+            clock: self.clock,
+            position: None,
+            samples: receivers.samples,
+            clipped: receivers.clipped,
+            lost_samples: self.view.lost,
+        };
+        for report in self.reports.drain(..) {
+            let mut observation = observe(&report, &context);
+            let cells = &mut self.view.cells;
+            let known = cells.get_mut(&observation.cell);
+            let told = known.as_ref().is_some_and(|known| known.identity.is_some());
+            if let Some(known) = known {
+                // What an earlier stream said is kept until this one says it again.
+                observation.first_ns = observation.first_ns.min(known.first_ns);
+                observation.identity = observation.identity.or_else(|| known.identity.take());
+                observation.fields = observation.fields.or_else(|| known.fields.take());
+            } else if cells.len() >= MOST_CELLS {
+                self.view.unlisted += 1;
+                continue;
+            }
+            if self.announce && !self.terminal && !told && observation.identity.is_some() {
+                writeln!(std::io::stdout(), "new {}", picture::cell(&observation))?;
+            }
+            cells.insert(observation.cell, observation);
+        }
+        Ok(())
+    }
+}

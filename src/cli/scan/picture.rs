@@ -1,0 +1,131 @@
+//! The picture of a scan: counters, spectrum and cells, for 100 columns.
+
+use super::View;
+use daen::cell::{CellKey, Rat, gsm_arfcn};
+use daen::dsp::spectrum::Spectrum;
+use daen::observation::Observation;
+use daen::units::Hz;
+use std::io::Write;
+
+const COLUMNS: usize = 92;
+const ROWS: usize = 8;
+/// Eighths of a row, from nothing to all of it.
+const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// The least height of the spectrum's scale, dB.
+const LEAST_SPAN: f64 = 24.0;
+
+/// Writes all of it; `again`: over what is on the terminal.
+pub fn write(view: &View, again: bool, out: &mut impl Write) -> std::io::Result<()> {
+    let mut text = String::new();
+    if again {
+        // Home, and clear to the end: less flicker than clearing first.
+        text.push_str("\x1b[H\x1b[J");
+    }
+    head(view, &mut text);
+    if let (Some(spectrum), Some(info)) = (&view.spectrum, &view.info) {
+        spectrum_rows(spectrum, info.center, info.sample_rate, &mut text);
+    }
+    if view.cells.is_empty() {
+        text.push_str("  no cell heard\n");
+    } else {
+        text.push_str(&format!(
+            "  {:4} {:>9} {:>6} {:>5}  {:8} {:>6} {:>9} {:>6} {:>5} {:>9}  {}\n",
+            "", "MHz", "chan", "id", "PLMN", "area", "cell id", "dBFS", "SNR", "offset Hz", "heard"
+        ));
+        for observation in view.cells.values() {
+            text.push_str(&format!("  {}\n", cell(observation)));
+        }
+    }
+    if view.unlisted > 0 {
+        text.push_str(&format!("  {} reports of further cells are not listed\n", view.unlisted));
+    }
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn head(view: &View, text: &mut String) {
+    let tuning = view.info.as_ref().map_or_else(String::new, |info| {
+        format!(": {:.3} MHz around {:.3} MHz", info.sample_rate.0 / 1e6, info.center.0 / 1e6)
+    });
+    text.push_str(&format!("{}{tuning}\n", view.name));
+    let mut parts = vec![format!("{:.1} s", view.seconds)];
+    if view.streams > 1 {
+        parts.push(format!("{} streams", view.streams));
+    }
+    let clipped = view.clipped as f64 / view.samples.max(1) as f64 * 100.0;
+    parts.push(format!("{clipped:.2} % at full scale"));
+    if view.lost > 0 {
+        parts.push(format!("{} samples lost here: too slow", view.lost));
+    }
+    if let Some(live) = &view.live {
+        let counts = live.counts();
+        parts.push(format!("{} gaps, {} samples lost in the receiver", counts.gaps, counts.lost_samples));
+        if counts.failures > 0 {
+            parts.push(format!("failed {} times", counts.failures));
+        }
+        parts.extend(live.problem());
+    }
+    text.push_str(&format!("  {}\n", parts.join(", ")));
+}
+
+fn spectrum_rows(spectrum: &Spectrum, center: Hz, rate: Hz, text: &mut String) {
+    let db = |power: f32| 10.0 * f64::from(power.max(1e-20)).log10();
+    // Of each column the strongest bin, so that a narrow carrier is seen.
+    let bins = spectrum.mean.len();
+    let columns: Vec<f64> = (0..COLUMNS)
+        .map(|column| {
+            let part = &spectrum.mean[column * bins / COLUMNS..(column + 1) * bins / COLUMNS];
+            db(part.iter().copied().fold(0.0, f32::max))
+        })
+        .collect();
+    let floor = db(spectrum.percentile(0.1));
+    let top = columns.iter().copied().fold(floor + LEAST_SPAN, f64::max);
+    for row in (0..ROWS).rev() {
+        let line: String = columns
+            .iter()
+            .map(|level| {
+                let eighths = (level - floor) / (top - floor) * (ROWS * 8) as f64 - (row * 8) as f64;
+                BARS[eighths.round().clamp(0.0, 8.0) as usize]
+            })
+            .collect();
+        let label = match row {
+            r if r == ROWS - 1 => format!("{top:>4.0}"),
+            0 => format!("{floor:>4.0}"),
+            _ => String::new(),
+        };
+        text.push_str(&format!("  {line}{label}\n"));
+    }
+    let edge = |part: f64| format!("{:.3}", (center.0 + part * rate.0) / 1e6);
+    let (left, middle, right) = (edge(-0.5), edge(0.0), edge(0.5));
+    let side = (COLUMNS - middle.len()) / 2;
+    text.push_str(&format!(
+        "  {left:<side$}{middle}{right:>rest$} MHz, dBFS a bin\n",
+        rest = COLUMNS - side - middle.len()
+    ));
+}
+
+/// One cell in a line.
+pub fn cell(seen: &Observation) -> String {
+    let identity = seen.identity.as_ref();
+    let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let mut heard: Vec<&str> = seen.broadcast.iter().map(|block| block.name.as_str()).collect();
+    heard.dedup();
+    format!(
+        "{:4} {:>9.3} {:>6} {:>5}  {:8} {:>6} {:>9} {:>6.1} {:>5.1} {:>+9.0}  {}",
+        seen.cell.rat.to_string().to_uppercase(),
+        seen.cell.center_hz as f64 / 1e6,
+        text(channel(seen.cell).map(|n| n.to_string())),
+        seen.cell.id,
+        text(identity.and_then(|i| i.plmns.first()).map(|plmn| plmn.to_string())),
+        text(identity.and_then(|i| i.area).map(|area| area.to_string())),
+        text(identity.and_then(|i| i.cell_id).map(|id| id.to_string())),
+        seen.level.dbfs.0,
+        seen.snr_db.0,
+        seen.carrier.hz.0,
+        heard.join(" "),
+    )
+}
+
+fn channel(cell: CellKey) -> Option<u16> {
+    if cell.rat == Rat::Gsm { gsm_arfcn(cell.center_hz) } else { None }
+}

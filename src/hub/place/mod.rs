@@ -1,0 +1,349 @@
+//! Where each emitter is: which of them are placed and when, with bounded work, and what is kept of it.
+//!
+//! ```text
+//! Fuse -> schedule (rate, budget, newest first) -> inputs (licensed cells as the clock) -> locate -> Placed -> store, alert, map
+//! ```
+//!
+//! An emitter is due [`PlaceConfig::collect`] after it was heard, so that all nodes' reports of one second are in, and at most once in
+//! [`PlaceConfig::interval`]. "When" is the hub's time line, the times at which envelopes arrived: the journal read again places the same
+//! emitters at the same points. Where more is due than the budget allows, the emitters heard last go first and the rest waits.
+//!
+//! The window of an emitter is the newest observation of each node, not older than [`PlaceConfig::window`] before the emitter's newest;
+//! frames are numbered and rates are measured, so observations need not be of one second. Licensed cells are clocks as long as they
+//! have no twin and are not themselves found off their site.
+//!
+//! Limits: one observation a node and emitter goes into a fix (older ones of the same stream would add precision); sites of the register
+//! have the height of the nodes' mean unless the configuration gives the ground.
+
+pub mod atlas;
+mod delays;
+mod inputs;
+mod record;
+
+pub use atlas::{Atlas, Site};
+pub use delays::{Late, Paths, REPEATER_NS};
+pub use record::{Basis, Country, Input, Line, NearSite, Placed, Region, Solution, Unused};
+
+use crate::cell::CellKey;
+use crate::hub::fuse::{Emitter, EmitterId, Fuse, Licence};
+use crate::locate::gather::Options;
+use crate::locate::locate;
+use crate::locate::report::FixReport;
+use crate::units::{Nanos, Timestamp};
+use inputs::References;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// When and with what emitters are placed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlaceConfig {
+    /// After an emitter was heard, until it is placed.
+    pub collect: Nanos,
+    /// Between two fixes of one emitter.
+    pub interval: Nanos,
+    /// The same for a licensed one, whose place is known and only watched.
+    pub licensed_interval: Nanos,
+    /// Observations older than this before the emitter's newest do not count.
+    pub window: Nanos,
+    /// Fixes in a second of the hub's time.
+    pub budget_per_s: u32,
+    /// Height of the ground above the ellipsoid, metres; `None`: the nodes' mean.
+    pub ground_m: Option<f64>,
+    /// The solver's assumptions.
+    pub options: Options,
+}
+
+impl Default for PlaceConfig {
+    /// A third of a second to collect, a fix a second, a licensed cell twice a minute; a window of two of a node's usual report
+    /// intervals and a margin; 2000 fixes a second, which is as much as a core can do.
+    fn default() -> PlaceConfig {
+        PlaceConfig {
+            collect: Nanos::from_millis(300),
+            interval: Nanos::from_secs(1),
+            licensed_interval: Nanos::from_secs(30),
+            window: Nanos::from_secs(150),
+            budget_per_s: 2000,
+            ground_m: None,
+            options: Options::default(),
+        }
+    }
+}
+
+/// Fixes allowed at once however little time has passed.
+const LEAST_BUDGET: usize = 16;
+/// Seconds of budget that may add up.
+const MAX_SAVED_S: f64 = 2.0;
+/// A fix as uncertain as this says nothing about a licensed cell's site.
+const USEFUL_M: f64 = 2_000.0;
+/// A licensed emitter is away from its site beyond this, and beyond so many CEP50; reference of rule RF-11.
+const OFF_SITE_M: f64 = 500.0;
+const OFF_SITE_CEP: f64 = 3.0;
+
+/// What is kept of an emitter's place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// When it was made, on the hub's time line.
+    pub solved_ns: Timestamp,
+    /// When countries and sites were worked out; `None`: they were not wanted.
+    #[serde(default)]
+    pub detail_ns: Option<Timestamp>,
+    /// The answer.
+    pub placed: Placed,
+    /// What it was, and what the register said of it, when it was placed.
+    #[serde(default)]
+    pub cell: Option<CellKey>,
+    /// The same of the licence.
+    #[serde(default)]
+    pub licence: Licence,
+    /// The emitter is licensed, and this fix excludes its registered site.
+    #[serde(default)]
+    pub off: Option<OffSite>,
+    /// The emitter is licensed, and some nodes hear it late.
+    #[serde(default)]
+    pub paths: Option<Paths>,
+}
+
+/// A licensed emitter away from its registered site.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OffSite {
+    /// From the nearest admissible place, metres.
+    pub distance_m: f64,
+    /// How far it may be: the larger of 500 m and three times CEP50.
+    pub limit_m: f64,
+    /// Fixes in a row that say so.
+    pub in_a_row: u32,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Problems solved, with or without a fix.
+    pub solved: u64,
+    /// Fixes among them.
+    pub fixes: u64,
+    /// Emitters that had to wait because the budget was used up.
+    pub postponed: u64,
+}
+
+/// The places of all emitters, and which are due.
+#[derive(Debug, Default)]
+pub struct Places {
+    kept: BTreeMap<EmitterId, Kept>,
+    due: BTreeMap<EmitterId, Timestamp>,
+    off_site: BTreeSet<EmitterId>,
+    changed: BTreeSet<EmitterId>,
+    spent_to: Option<Timestamp>,
+    counters: Counters,
+}
+
+impl Places {
+    /// Continues from what was kept; what is due stands with the emitters. `spent_to` is [`Places::spent_to`] of then.
+    pub fn restore(kept: Vec<(EmitterId, Kept)>, fuse: &Fuse, spent_to: Option<Timestamp>) -> Places {
+        let due = fuse.emitters().filter_map(|emitter| Some((emitter.id, emitter.due?))).collect();
+        let kept: BTreeMap<EmitterId, Kept> = kept.into_iter().filter(|(id, _)| fuse.emitter(*id).is_some()).collect();
+        let off_site = kept.iter().filter(|(_, kept)| kept.is_doubtful()).map(|(id, _)| *id).collect();
+        Places { kept, due, off_site, spent_to, ..Places::default() }
+    }
+
+    /// What is kept of an emitter.
+    pub fn of(&self, id: EmitterId) -> Option<&Kept> {
+        self.kept.get(&id)
+    }
+
+    /// Licensed emitters that some nodes hear by way of a repeater.
+    pub fn repeated(&self) -> impl Iterator<Item = (EmitterId, &Kept)> {
+        let repeated = |kept: &Kept| kept.paths.as_ref().is_some_and(Paths::repeated);
+        self.kept.iter().filter(move |(_, kept)| repeated(kept)).map(|(id, kept)| (*id, kept))
+    }
+
+    /// What was done since the start.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Up to where on the hub's time line the budget of fixes is spent.
+    pub fn spent_to(&self) -> Option<Timestamp> {
+        self.spent_to
+    }
+
+    /// When the next emitter is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.values().min().copied()
+    }
+
+    /// An emitter was heard in an envelope that arrived at `now`.
+    pub fn heard(&mut self, fuse: &mut Fuse, id: EmitterId, now: Timestamp, config: &PlaceConfig) {
+        if self.due.contains_key(&id) {
+            return;
+        }
+        let Some(emitter) = fuse.emitter(id) else { return };
+        let licensed = matches!(emitter.licence, Licence::Listed { .. }) && emitter.distinct.is_empty();
+        let interval = if licensed { config.licensed_interval } else { config.interval };
+        let soon = now + config.collect;
+        let due = self.kept.get(&id).map_or(soon, |kept| soon.max(kept.solved_ns + interval));
+        fuse.set_due(id, Some(due));
+        self.due.insert(id, due);
+    }
+
+    /// The emitter is gone.
+    pub fn forget(&mut self, id: EmitterId) {
+        self.due.remove(&id);
+        self.off_site.remove(&id);
+        if self.kept.remove(&id).is_some() {
+            self.changed.insert(id);
+        }
+    }
+
+    /// Emitters whose kept place is to be written down; the next call gives only newer ones.
+    pub fn take_changed(&mut self) -> BTreeSet<EmitterId> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Places what is due before `now`, within the budget; gives the emitters that were looked at in the order in which they were due,
+    /// each with that time. `in_full` says for which of them countries and sites are wanted as well.
+    pub fn run_due(
+        &mut self,
+        fuse: &mut Fuse,
+        ground: &Ground<'_>,
+        now: Timestamp,
+        in_full: impl Fn(&Emitter, Option<&Kept>) -> bool,
+    ) -> Vec<(Timestamp, EmitterId)> {
+        let before_now = self.due.iter().filter(|(_, at)| **at < now);
+        let mut due: Vec<(Timestamp, EmitterId)> = before_now.map(|(id, at)| (*at, *id)).collect();
+        if due.is_empty() {
+            return due;
+        }
+        let allowed = self.allow(now, ground.config);
+        if due.len() > allowed {
+            let last = |id| fuse.emitter(id).map_or(Timestamp(i64::MIN), |emitter| emitter.last);
+            due.sort_by_cached_key(|&(_, id)| std::cmp::Reverse((last(id), id)));
+            self.counters.postponed += (due.len() - allowed) as u64;
+            due.truncate(allowed);
+        }
+        due.sort_unstable();
+        let mut references = References::new(fuse, ground.atlas, &self.off_site);
+        for &(at, id) in &due {
+            let Some(emitter) = fuse.emitter(id) else { continue };
+            let before = self.kept.get(&id);
+            let kept = place(emitter, &references, ground, at, before, in_full(emitter, before));
+            self.counters.solved += 1;
+            self.counters.fixes += u64::from(kept.placed.best().is_some());
+            let known = if kept.is_doubtful() { !self.off_site.insert(id) } else { !self.off_site.remove(&id) };
+            if !known {
+                references = References::new(fuse, ground.atlas, &self.off_site);
+            }
+            self.kept.insert(id, kept);
+            self.changed.insert(id);
+        }
+        for (_, id) in &due {
+            self.due.remove(id);
+            fuse.set_due(*id, None);
+        }
+        due
+    }
+
+    /// How many fixes the time since the last call pays for.
+    fn allow(&mut self, now: Timestamp, config: &PlaceConfig) -> usize {
+        let since = self.spent_to.map_or(MAX_SAVED_S, |then| (now - then).as_secs_f64().clamp(0.0, MAX_SAVED_S));
+        self.spent_to = Some(self.spent_to.map_or(now, |then| then.max(now)));
+        ((since * f64::from(config.budget_per_s)) as usize).max(LEAST_BUDGET)
+    }
+}
+
+/// What transmitters are placed on, and with what.
+#[derive(Clone, Copy, Debug)]
+pub struct Ground<'a> {
+    /// Sites and border.
+    pub atlas: &'a Atlas,
+    /// Times, bounds and assumptions.
+    pub config: &'a PlaceConfig,
+}
+
+/// Countries and sites of a fix are worked out again after this long, or when the fix says something else.
+const DETAIL_AGE: Nanos = Nanos::from_secs(10);
+
+impl Kept {
+    fn new(emitter: &Emitter, solved_ns: Timestamp, placed: Placed) -> Kept {
+        let licence = emitter.licence.clone();
+        Kept { solved_ns, detail_ns: None, placed, cell: Some(emitter.key), licence, off: None, paths: None }
+    }
+
+    /// A licensed cell that must not serve as a clock.
+    fn is_doubtful(&self) -> bool {
+        self.off.is_some() || self.paths.is_some()
+    }
+}
+
+/// Places one emitter. `before` is what is kept of it so far, `in_full`: countries and sites are wanted as well.
+fn place(
+    emitter: &Emitter,
+    references: &References<'_>,
+    ground: &Ground<'_>,
+    at: Timestamp,
+    before: Option<&Kept>,
+    in_full: bool,
+) -> Kept {
+    let Ground { atlas, config } = *ground;
+    let (at_ns, nodes) = inputs::newest(emitter, config.window);
+    if nodes < 2 {
+        let reason = "only one node hears it; frame times need three, bearings two";
+        return Kept::new(emitter, at, Placed::none(at_ns, reason));
+    }
+    let Some(inputs) = inputs::inputs(emitter, references, atlas, config) else {
+        return Kept::new(emitter, at, Placed::none(at_ns, "nothing of it is fresh"));
+    };
+    let fix = locate(&inputs.suspect.problem);
+    let mut placed = Placed::from(FixReport::new(&inputs.suspect, fix.as_ref(), None));
+    placed.at_ns = at_ns;
+    placed.clocks = inputs.clocks;
+    let mut kept = Kept::new(emitter, at, placed);
+    let site = match &emitter.licence {
+        Licence::Listed { register_id, .. } => atlas.site(register_id).zip(inputs.suspect.problem.plane),
+        _ => None,
+    };
+    if let Some((site, plane)) = site {
+        let ground_m = config.ground_m.unwrap_or(inputs.suspect.problem.emitter.height_m);
+        kept.paths = delays::paths(emitter, &inputs.suspect, plane, &site.position(ground_m));
+        if let (Some(paths), Some(then)) = (&mut kept.paths, before.and_then(|before| before.paths.as_ref())) {
+            paths.in_a_row = then.in_a_row.saturating_add(1);
+        }
+    }
+    let Ok(fix) = &fix else { return kept };
+    if in_full {
+        let fresh = |before: &&Kept| before.detail_ns.is_some_and(|then| at - then < DETAIL_AGE);
+        match before.filter(fresh).filter(|before| !kept.placed.differs(&before.placed)) {
+            Some(before) => {
+                kept.detail_ns = before.detail_ns;
+                kept.placed.countries.clone_from(&before.placed.countries);
+                kept.placed.border.clone_from(&before.placed.border);
+                kept.placed.sites.clone_from(&before.placed.sites);
+            }
+            None => {
+                kept.detail_ns = Some(at);
+                kept.placed.sites = atlas.near(fix);
+                kept.placed.add_countries(fix, atlas.border());
+            }
+        }
+    }
+    if let Some((site, _)) = site.filter(|_| kept.placed.explains_all()) {
+        // One place explains what every node heard: then it is one transmitter, wherever it is, and nothing repeats it.
+        kept.paths = None;
+        kept.off = off_site(&kept.placed, site, before.and_then(|before| before.off));
+    }
+    kept
+}
+
+/// Whether every admissible place is too far from the registered site.
+fn off_site(placed: &Placed, site: &Site, before: Option<OffSite>) -> Option<OffSite> {
+    let timed = matches!(placed.method, Some(Basis::AbsoluteTiming | Basis::RelativeTiming));
+    if !timed || placed.solutions.iter().any(|solution| solution.reach_m() > USEFUL_M) {
+        return None;
+    }
+    let off = placed.solutions.iter().map(|solution| {
+        let limit_m = OFF_SITE_M.max(OFF_SITE_CEP * solution.cep50_m);
+        (solution.metres_to(site.lat_deg, site.lon_deg), limit_m)
+    });
+    let (distance_m, limit_m) = off.min_by(|a, b| (a.0 - a.1).total_cmp(&(b.0 - b.1)))?;
+    let in_a_row = before.map_or(0, |before| before.in_a_row).saturating_add(1);
+    (distance_m > limit_m).then_some(OffSite { distance_m: distance_m.round(), limit_m: limit_m.round(), in_a_row })
+}

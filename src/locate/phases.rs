@@ -1,0 +1,324 @@
+//! The phases of all licensed cells on one time scale, learned from observations, and handed to fixes.
+//!
+//! Nodes with disciplined clocks read phases directly. A free clock that hears cells whose phases are known is set by them and then
+//! reads the phases of the others; a cell is set only by cells nearer to the source of time than itself, so that nothing confirms
+//! itself. Where no clock knows the time, one cell's frames *are* the time scale: differences are all that a fix needs.
+
+use super::METRES_PER_NS;
+use super::gather::{DISCIPLINED, Heard, disciplined, phase_ns, rate_of, round_ns};
+use super::geodesy::Plane;
+use super::phase::{CellPhase, Learned, Outcome, PhaseReading, Settings};
+use crate::cell::CellKey;
+use crate::observation::{NodeId, Observation, Position};
+use crate::units::{Nanos, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What the phases count from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// UTC, from disciplined clocks.
+    #[default]
+    Absolute,
+    /// The frames of this cell, which come at their nominal rate by definition; no clock knew the time.
+    Cell(CellKey),
+}
+
+/// A jump that was seen, or a reading that does not fit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Whose phase.
+    pub cell: CellKey,
+    /// By whose reading.
+    pub node: NodeId,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub outcome: Outcome,
+}
+
+/// The phases of many cells.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
+pub struct Phases {
+    scale: Scale,
+    settings: Settings,
+    /// When the source of time was last heard, on the clock that heard it.
+    heard: Timestamp,
+    cells: BTreeMap<CellKey, Entry>,
+}
+
+/// A cell and how far it is from the source of time: 0, heard by a clock that knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Entry {
+    depth: u32,
+    phase: CellPhase,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Kept {
+    scale: Scale,
+    settings: Settings,
+    heard: Timestamp,
+    cells: Vec<(CellKey, Entry)>,
+}
+
+impl From<Kept> for Phases {
+    fn from(kept: Kept) -> Phases {
+        let Kept { scale, settings, heard, cells } = kept;
+        Phases { scale, settings, heard, cells: cells.into_iter().collect() }
+    }
+}
+
+impl From<Phases> for Kept {
+    fn from(phases: Phases) -> Kept {
+        let Phases { scale, settings, heard, cells } = phases;
+        Kept { scale, settings, heard, cells: cells.into_iter().collect() }
+    }
+}
+
+/// Cells held at once; the one not heard for longest goes.
+const MAX_CELLS: usize = 32_768;
+/// Readings of one free clock further apart do not set each other: 20 ppm are then corrected from the cells to 25 ppb, 250 ns.
+const TOGETHER: Nanos = Nanos::from_secs(10);
+/// A cell that has not been heard by a nearer clock for so long may be learned from a farther one.
+const FORGET: Nanos = Nanos::from_secs(600);
+/// A phase that is less certain sets no clock: a microsecond is 300 m.
+pub(super) const USEFUL_NS: f64 = 1000.0;
+/// Chains of cells that set each other; every link adds its noise.
+const MAX_DEPTH: u32 = 8;
+
+/// A licensed cell's frame on a node's clock.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    node: &'a NodeId,
+    observation: &'a Observation,
+    /// Arrival less flight less nominal time, within a round of zero.
+    phase_ns: f64,
+    sigma_ns: f64,
+    rate_ppb: (f64, f64),
+    round_ns: i64,
+}
+
+impl<'a> Reading<'a> {
+    fn new(heard: &Heard<'a>, site: &Position) -> Option<Reading<'a>> {
+        let Heard { node, observation } = *heard;
+        let (timing, position) = (observation.timing?, observation.position?);
+        let plane = Plane::at(site.lat_deg, site.lon_deg);
+        let flight = plane.enu(&position).distance_m(plane.enu(site)) / METRES_PER_NS;
+        Some(Reading {
+            node,
+            observation,
+            phase_ns: phase_ns(&timing) - flight,
+            sigma_ns: timing.sigma_ns.hypot(position.sigma_m.unwrap_or(0.0) / METRES_PER_NS).max(1.0),
+            rate_ppb: rate_of(&timing, &observation.carrier),
+            round_ns: round_ns(timing.frame) as i64,
+        })
+    }
+
+    fn at(&self) -> Timestamp {
+        self.observation.at_ns
+    }
+
+    fn cell(&self) -> CellKey {
+        self.observation.cell
+    }
+
+    fn phase(&self, bias_sigma_ns: f64) -> PhaseReading {
+        let (node, at, rate_ppb) = (self.node.clone(), self.at(), Some(self.rate_ppb));
+        PhaseReading { node, at, phase_ns: self.phase_ns, sigma_ns: self.sigma_ns, bias_sigma_ns, rate_ppb }
+    }
+}
+
+/// What free clocks hear, by node and stream.
+type Streams<'a> = BTreeMap<(&'a NodeId, &'a str), Vec<Reading<'a>>>;
+
+/// A free clock as the cells that it hears set it: reading less time on the scale, at an instant of its own.
+struct Set {
+    ahead_ns: f64,
+    sigma_ns: f64,
+    rate_ppb: f64,
+    rate_sigma_ppb: f64,
+}
+
+impl Phases {
+    /// None yet.
+    pub fn new(settings: Settings) -> Phases {
+        Phases { settings, ..Phases::default() }
+    }
+
+    /// What the phases count from.
+    pub fn scale(&self) -> Scale {
+        self.scale
+    }
+
+    /// How many cells are known.
+    pub fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// What is known of a cell's phase at an instant of the scale.
+    pub fn of(&self, cell: CellKey, at: Timestamp) -> Option<Learned> {
+        self.cells.get(&cell).map(|entry| entry.phase.at(at))
+    }
+
+    /// How far a clock's reading of a cell's phase is ahead of the scale, the round nearest to `about`, and the phase then; where
+    /// the phase is known well enough to set a clock.
+    pub(super) fn ahead(&self, cell: CellKey, at: Timestamp, phase_ns: f64, about: f64) -> Option<(f64, Learned)> {
+        let phase = &self.cells.get(&cell)?.phase;
+        let round = phase.round_ns() as f64;
+        let by = |about: f64| {
+            let learned = phase.at(at - Nanos(about as i64));
+            let raw = phase_ns - learned.phase_ns;
+            (raw - round * ((raw - about) / round).round(), learned)
+        };
+        // The phase moves while the clock is ahead: once more at the right time.
+        let (ahead, learned) = by(by(about).0);
+        (learned.sigma_ns <= USEFUL_NS).then_some((ahead, learned))
+    }
+
+    /// Takes a batch of observations, of a few seconds or of a minute, in any order; returns jumps and outliers.
+    ///
+    /// `site_of` gives the antenna's place of a licensed cell. Observations that were learned from before must not be given again.
+    pub fn learn(&mut self, heard: &[Heard<'_>], site_of: impl Fn(&Observation) -> Option<Position>) -> Vec<Event> {
+        let site = |h: &Heard<'_>| site_of(h.observation);
+        let mut readings: Vec<Reading<'_>> = heard.iter().filter_map(|h| Reading::new(h, &site(h)?)).collect();
+        readings.sort_by(|a, b| (a.at(), a.node, a.cell()).cmp(&(b.at(), b.node, b.cell())));
+        let (direct, free): (Vec<_>, Vec<_>) = readings.into_iter().partition(|r| disciplined(r.observation));
+        let mut events = Vec::new();
+        if !direct.is_empty() && self.scale != Scale::Absolute {
+            (self.scale, self.cells) = (Scale::Absolute, BTreeMap::new());
+        }
+        for reading in &direct {
+            let bias = reading.observation.clock.sigma_ns.map_or(DISCIPLINED.0, |s| s.0) as f64;
+            self.take(reading.cell(), reading.round_ns, reading.phase(bias), 0, &mut events);
+            self.heard = self.heard.max(reading.at());
+        }
+        let mut streams: Streams<'_> = BTreeMap::new();
+        for reading in free {
+            streams.entry((reading.node, reading.observation.receiver.stream.as_str())).or_default().push(reading);
+        }
+        self.find_scale(&streams, direct.is_empty());
+        let (before, mut taken) = (events.len(), 0);
+        for depth in 1..=MAX_DEPTH {
+            for stream in streams.values() {
+                taken += self.learn_free(stream, depth, &mut events);
+            }
+        }
+        let jumped = |e: &&Event| matches!(e.outcome, Outcome::Jumped { .. });
+        let jumps = events[before..].iter().filter(jumped).count();
+        if matches!(self.scale, Scale::Cell(_)) && taken >= 3 && 2 * jumps > taken {
+            // Everything jumped against the cell that makes the time: it is that cell that did. A new scale begins.
+            self.begin_scale(&streams);
+        }
+        while self.cells.len() > MAX_CELLS {
+            let spare = self.cells.iter().filter(|(key, _)| self.scale != Scale::Cell(**key));
+            let oldest = spare.min_by_key(|(key, entry)| (entry.phase.heard(), **key));
+            let oldest = *oldest.expect("there are more cells than one").0;
+            self.cells.remove(&oldest);
+        }
+        events
+    }
+
+    /// Begins a scale where there is none, or where its source has not been heard for long.
+    fn find_scale(&mut self, streams: &Streams<'_>, no_time: bool) {
+        let Some(newest) = streams.values().flatten().map(Reading::at).max() else { return };
+        let sets = |r: &Reading<'_>| {
+            self.cells.get(&r.cell()).is_some_and(|e| e.depth == 0 && e.phase.at(r.at()).sigma_ns <= USEFUL_NS)
+        };
+        if streams.values().flatten().any(sets) {
+            self.heard = self.heard.max(newest);
+        } else if no_time && (self.cells.is_empty() || newest - self.heard > FORGET) {
+            self.begin_scale(streams);
+            self.heard = newest;
+        }
+    }
+
+    /// Begins a scale of its own: the cell that the most clocks hear, as the first of them reads it.
+    fn begin_scale(&mut self, streams: &Streams<'_>) {
+        self.cells.clear();
+        let mut hearers: BTreeMap<CellKey, Vec<&Reading<'_>>> = BTreeMap::new();
+        for stream in streams.values() {
+            let newest: BTreeMap<CellKey, &Reading<'_>> = stream.iter().map(|r| (r.cell(), r)).collect();
+            newest.into_iter().for_each(|(cell, reading)| hearers.entry(cell).or_default().push(reading));
+        }
+        let Some((&cell, by)) = hearers.iter().rev().max_by_key(|(_, by)| by.len()) else { return };
+        self.scale = Scale::Cell(cell);
+        let phase = CellPhase::exact(by[0].round_ns, by[0].at(), by[0].phase_ns);
+        self.cells.insert(cell, Entry { depth: 0, phase });
+    }
+
+    /// Learns what a free clock hears at one depth; returns how many readings were used for it.
+    fn learn_free(&mut self, stream: &[Reading<'_>], depth: u32, events: &mut Vec<Event>) -> usize {
+        let mut taken = 0;
+        for reading in stream {
+            let cell = reading.cell();
+            let wanted = match self.cells.get(&cell) {
+                Some(entry) if entry.depth == depth => true,
+                Some(entry) => entry.depth > depth || (entry.depth > 0 && reading.at() - entry.phase.heard() > FORGET),
+                None => true,
+            };
+            if !wanted || self.scale == Scale::Cell(cell) {
+                continue;
+            }
+            let Some(set) = self.set(stream, reading.at(), depth) else { continue };
+            let mut phase = reading.phase(1.0);
+            phase.at = phase.at - Nanos(set.ahead_ns as i64);
+            phase.phase_ns -= set.ahead_ns;
+            phase.sigma_ns = phase.sigma_ns.hypot(set.sigma_ns);
+            phase.rate_ppb = phase.rate_ppb.map(|(ppb, sigma)| (ppb + set.rate_ppb, sigma.hypot(set.rate_sigma_ppb)));
+            self.take(cell, reading.round_ns, phase, depth, events);
+            taken += 1;
+        }
+        taken
+    }
+
+    /// The free clock by the cells that are nearer to the source of time than `depth`.
+    fn set(&self, stream: &[Reading<'_>], at: Timestamp, depth: u32) -> Option<Set> {
+        let mut found: Option<(f64, Vec<[f64; 4]>)> = None;
+        for reading in stream.iter().filter(|r| (r.at() - at).0.abs() <= TOGETHER.0) {
+            if self.cells.get(&reading.cell()).is_none_or(|e| e.depth >= depth) {
+                continue;
+            }
+            let about = found.as_ref().map_or(0.0, |(first, _)| *first);
+            let known = self.ahead(reading.cell(), reading.at(), reading.phase_ns, about);
+            let Some((ahead, learned)) = known else { continue };
+            let (_, all) = found.get_or_insert_with(|| (ahead, Vec::new()));
+            let rate = learned.rate_ppb - reading.rate_ppb.0;
+            let rate_sigma = learned.rate_sigma_ppb.hypot(reading.rate_ppb.1);
+            // Moved to the common instant by the clock's own rate.
+            let dt = (at - reading.at()).as_secs_f64();
+            let sigma = learned.sigma_ns.hypot(reading.sigma_ns).hypot(rate_sigma * dt);
+            all.push([ahead + rate * dt, sigma, rate, rate_sigma]);
+        }
+        let (_, all) = found?;
+        let mean = |value: usize, sigma: usize| {
+            let weight: f64 = all.iter().map(|r| r[sigma].powi(-2)).sum();
+            (all.iter().map(|r| r[value] * r[sigma].powi(-2)).sum::<f64>() / weight, weight.sqrt().recip())
+        };
+        let ((ahead_ns, sigma_ns), (rate_ppb, rate_sigma_ppb)) = (mean(0, 1), mean(2, 3));
+        Some(Set { ahead_ns, sigma_ns, rate_ppb, rate_sigma_ppb })
+    }
+
+    fn take(&mut self, cell: CellKey, round_ns: i64, reading: PhaseReading, depth: u32, events: &mut Vec<Event>) {
+        match self.cells.get_mut(&cell) {
+            Some(entry) if entry.depth <= depth || reading.at - entry.phase.heard() <= FORGET => {
+                entry.depth = entry.depth.min(depth);
+                let outcome = entry.phase.update(&reading);
+                if matches!(outcome, Outcome::Jumped { .. } | Outcome::Outlier { .. }) {
+                    events.push(Event { cell, node: reading.node, at: reading.at, outcome });
+                }
+            }
+            _ => {
+                let phase = CellPhase::new(round_ns, self.settings, &reading);
+                self.cells.insert(cell, Entry { depth, phase });
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The scan plan by simulation: how soon a new GSM transmitter is decoded, whatever else goes on in the band.
+
+#![cfg(feature = "sensor")]
+#![allow(clippy::unwrap_used)]
+
+use daen::sensor::scan::{BANDS, Found, Kind, Options, Plan, Reach, Step};
+use daen::units::{Hz, Nanos, Timestamp};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// A sweep sees a new carrier with this probability, and a dwell on it gives its identity with that one. Assumed: a blaster is
+/// strong; what is missed is missed to fading.
+const SEEN: f64 = 0.9;
+const DECODED: f64 = 0.95;
+/// The same for a search.
+const FOUND: f64 = 0.95;
+/// A sweep of any window takes something passing for a new carrier: bursts on traffic channels, other services.
+const FALSE: f64 = 0.01;
+/// What a search then still takes for a cell.
+const GHOST: f64 = 0.02;
+
+fn reach(usable: f64, highest: f64) -> Reach {
+    Reach { usable: Hz(usable), tuning: vec![[Hz(24e6), Hz(highest)]], retune: Nanos::from_millis(10) }
+}
+
+fn seconds(seconds: f64) -> Nanos {
+    Nanos((seconds * 1e9) as i64)
+}
+
+/// A place in which a receiver has been at work for a while.
+#[derive(Clone)]
+struct World {
+    plan: Plan,
+    usable: Hz,
+    now: Timestamp,
+    random: ChaCha8Rng,
+    /// By window: whether cells are there.
+    cells: Vec<bool>,
+}
+
+struct Blaster {
+    carrier: Hz,
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl World {
+    fn new(reach: &Reach, seed: u64) -> World {
+        let plan = Plan::new(BANDS, reach, Options::default());
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let cells = plan.windows().iter().map(|_| random.random_bool(0.5)).collect();
+        World { plan, usable: reach.usable, now: Timestamp(0), random, cells }
+    }
+
+    /// One step of the plan; whether it gave the blaster's identity.
+    fn step(&mut self, blaster: &Blaster) -> (Step, bool) {
+        let step = self.plan.next(self.now).unwrap();
+        let begin = self.now + Nanos::from_millis(10);
+        let end = begin + step.length;
+        let on = begin >= blaster.from && end <= blaster.to;
+        let inside = (step.center.0 - blaster.carrier.0).abs() <= self.usable.0 / 2.0 - 100e3;
+        let there = on && inside;
+        let window = step.window.unwrap();
+        let known = self.plan.windows()[window].cells;
+        let (found, caught) = match step.kind {
+            Kind::Sweep if there && self.random.random_bool(SEEN) => (Found::Changed, false),
+            // Cells that nobody has decoded yet are new, too.
+            Kind::Sweep if self.cells[window] && !known => (Found::Changed, false),
+            Kind::Sweep if self.random.random_bool(FALSE) => (Found::Changed, false),
+            Kind::Search if there && self.random.random_bool(FOUND) => (Found::Changed, false),
+            Kind::Search if self.cells[window] && !known => (Found::Changed, false),
+            Kind::Search if self.random.random_bool(GHOST) => (Found::Changed, false),
+            Kind::Decode if there && self.random.random_bool(DECODED) => (Found::Cells, true),
+            Kind::Decode if self.cells[window] => (Found::Cells, false),
+            _ => (Found::Nothing, false),
+        };
+        self.plan.done(&step, found, end);
+        self.now = end;
+        (step, caught)
+    }
+}
+
+const NOBODY: Blaster = Blaster { carrier: Hz(0.0), from: Timestamp(i64::MAX), to: Timestamp(i64::MAX) };
+
+/// Switches a blaster on at a random time on a random channel, and gives the seconds until it is decoded.
+fn case(world: &World, reach: &Reach, airtime: f64, seed: u64) -> Option<f64> {
+    let mut world = World { random: ChaCha8Rng::seed_from_u64(seed), ..world.clone() };
+    let gsm: Vec<_> = BANDS.iter().filter(|band| band.gsm && band.high.0 <= reach.tuning[0][1].0).collect();
+    let channels: Vec<f64> = gsm
+        .iter()
+        .flat_map(|band| (1..((band.high.0 - band.low.0) / 200e3) as usize).map(|n| band.low.0 + n as f64 * 200e3))
+        .collect();
+    let carrier = Hz(channels[world.random.random_range(0..channels.len())]);
+    let from = world.now + seconds(world.random.random_range(0.0..30.0));
+    let blaster = Blaster { carrier, from, to: from + seconds(airtime) };
+    while world.now < blaster.to {
+        if world.step(&blaster).1 {
+            return Some((world.now - from).as_secs_f64());
+        }
+    }
+    None
+}
+
+/// 1000 cases in 20 places, each of which has been listened to for ten minutes.
+fn cases(reach: &Reach, airtime: f64) -> Vec<Option<f64>> {
+    let mut all = Vec::with_capacity(1000);
+    for place in 0..20 {
+        let mut world = World::new(reach, place);
+        while world.now < Timestamp(0) + seconds(600.0) {
+            world.step(&NOBODY);
+        }
+        all.extend((0..50).map(|n| case(&world, reach, airtime, 1000 + place * 50 + n)));
+    }
+    all
+}
+
+fn within(cases: &[Option<f64>], limit: f64) -> f64 {
+    cases.iter().filter(|case| case.is_some_and(|took| took <= limit)).count() as f64 / cases.len() as f64
+}
+
+#[test]
+fn a_wide_receiver_decodes_a_minute_long_blaster_within_thirty_seconds() {
+    let reach = reach(15e6, 6e9);
+    let cases = cases(&reach, 60.0);
+    let longest = cases.iter().map(|case| case.unwrap_or(f64::INFINITY)).fold(0.0, f64::max);
+    println!("20 Msps: half within {:.1} s, longest {longest:.1} s", median(&cases));
+    assert!(longest <= 30.0, "the longest took {longest} s");
+}
+
+#[test]
+fn a_narrow_receiver_knows_its_probability_and_is_nearly_certain_in_ninety_seconds() {
+    // An RTL-SDR: 2.4 Msps, and nothing above 1766 MHz.
+    let reach = reach(1.92e6, 1.766e9);
+    let (minute, two) = (cases(&reach, 60.0), cases(&reach, 120.0));
+    let plan = Plan::new(BANDS, &reach, Options::default());
+    let told = plan.chance(seconds(60.0), seconds(60.0));
+    println!(
+        "2.4 Msps: on air 60 s: {:.1} % (told {:.1} %), half within {:.1} s; on air 120 s: {:.1} % within 90 s",
+        within(&minute, 60.0) * 100.0,
+        told * 100.0,
+        median(&minute),
+        within(&two, 90.0) * 100.0
+    );
+    assert!((within(&minute, 60.0) - told).abs() < 0.03, "what it says of itself is what it does");
+    assert!(within(&two, 90.0) >= 0.99);
+    assert_eq!(plan.unreachable(), ["3", "1", "40", "41", "38", "7", "n78"], "and what it cannot reach");
+}
+
+fn median(cases: &[Option<f64>]) -> f64 {
+    let mut took: Vec<f64> = cases.iter().map(|case| case.unwrap_or(f64::INFINITY)).collect();
+    took.sort_by(f64::total_cmp);
+    took[took.len() / 2]
+}
+
+#[test]
+fn every_carrier_of_every_band_is_whole_in_some_window() {
+    for usable in [1.92e6, 2e6, 8e6, 15e6, 50e6, 600e6] {
+        let reach = Reach { usable: Hz(usable), tuning: vec![[Hz(0.0), Hz(1e12)]], retune: Nanos(0) };
+        let plan = Plan::new(BANDS, &reach, Options::default());
+        for band in BANDS {
+            let mut carrier = band.low.0 + 100e3;
+            while carrier <= band.high.0 - 100e3 {
+                let inside =
+                    |w: &daen::sensor::scan::Window| (w.center.0 - carrier).abs() + 100e3 <= usable / 2.0 + 1.0;
+                assert!(plan.windows().iter().any(inside), "band {} {carrier} at {usable}", band.name);
+                carrier += 200e3;
+            }
+        }
+        assert!(plan.unreachable().is_empty());
+    }
+}
+
+#[test]
+fn no_window_starves_however_noisy_the_others_are() {
+    let reach = reach(15e6, 6e9);
+    let mut plan = Plan::new(BANDS, &reach, Options::default());
+    let (gsm, other) = (plan.period(true), plan.period(false));
+    let mut now = Timestamp(0);
+    let mut last: Vec<Option<Timestamp>> = vec![None; plan.windows().len()];
+    let mut longest = [Nanos(0); 2];
+    while now < Timestamp(0) + seconds(300.0) {
+        let step = plan.next(now).unwrap();
+        now = now + Nanos::from_millis(10) + step.length;
+        // All GSM windows always have something new, and nothing that can be decoded.
+        plan.done(&step, if step.kind == Kind::Sweep { Found::Changed } else { Found::Nothing }, now);
+        let window = step.window.unwrap();
+        if step.kind == Kind::Sweep {
+            let kind = usize::from(plan.windows()[window].gsm);
+            if let Some(before) = last[window].replace(now) {
+                longest[kind] = longest[kind].max(now - before);
+            }
+        }
+    }
+    assert!(last.iter().all(Option::is_some));
+    // A dwell or two may come in between.
+    let slack = seconds(6.0);
+    assert!(
+        longest[1] <= Nanos(gsm.0 * 2) + slack && longest[0] <= Nanos(other.0 * 2) + slack,
+        "{longest:?} {gsm:?} {other:?}"
+    );
+}
+
+#[test]
+fn a_task_comes_first_once_and_not_when_it_is_too_late() {
+    let reach = reach(15e6, 6e9);
+    let mut plan = Plan::new(BANDS, &reach, Options::default());
+    let at = |s: f64| Timestamp(0) + seconds(s);
+    plan.task(Hz(947e6), seconds(2.0), at(5.0));
+    plan.task(Hz(1.85e9), seconds(1.0), at(1.0));
+    let step = plan.next(at(2.0)).unwrap();
+    assert_eq!((step.kind, step.center, step.length, step.window), (Kind::Task, Hz(947e6), seconds(2.0), None));
+    assert_eq!(plan.next(at(2.0)), Some(step), "asking changes nothing");
+    plan.done(&step, Found::Cells, at(4.0));
+    assert_eq!(plan.next(at(4.0)).unwrap().kind, Kind::Sweep, "the other one is too late");
+}
+
+#[test]
+fn known_cells_are_decoded_again_and_otherwise_only_swept() {
+    let reach = reach(15e6, 6e9);
+    let mut world = World::new(&reach, 7);
+    let mut decodes = vec![0; world.cells.len()];
+    while world.now < Timestamp(0) + seconds(3600.0) {
+        let (step, _) = world.step(&NOBODY);
+        if step.kind == Kind::Decode {
+            decodes[step.window.unwrap()] += 1;
+        }
+    }
+    for (window, (count, cells)) in decodes.iter().zip(&world.cells).enumerate() {
+        assert!(!cells || *count >= 5, "window {window}: {count} in an hour");
+    }
+}
