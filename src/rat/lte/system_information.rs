@@ -264,6 +264,19 @@ mod tests {
     }
 
     #[test]
+    fn each_uplink_subframe_of_a_frame_is_acknowledged_once() {
+        for assignment in 0..7 {
+            let symbols = |subframe: usize| downlink_symbols(CyclicPrefix::Normal, (assignment, 0), subframe);
+            let uplink = (0..10).filter(|&subframe| symbols(subframe) == 0).count();
+            let factors: usize = (0..10).map(|subframe| phich_factor(assignment, subframe).unwrap()).sum();
+            assert_eq!(factors, uplink, "configuration {assignment}");
+            let silent = (0..10).filter(|&subframe| symbols(subframe) == 0);
+            assert!(silent.clone().all(|subframe| phich_factor(assignment, subframe) == Some(0)));
+        }
+        assert_eq!((phich_factor(7, 0), downlink_symbols(CyclicPrefix::Normal, (7, 0), 0)), (None, 0));
+    }
+
+    #[test]
     fn a_schedule_of_any_content_is_survived() {
         for period_frames in [0, 8, u16::MAX] {
             let octets = hex::decode("48481803247c2bffd02810210081044c43250b900000").unwrap();
