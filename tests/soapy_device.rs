@@ -12,7 +12,7 @@ mod node;
 mod soapy;
 
 use daen::config::device::Device;
-use daen::radio::live::{Counts, Live};
+use daen::radio::live::Live;
 use daen::radio::profile::Profile;
 use daen::radio::soapy::SoapySource;
 use daen::radio::source::{Event, IqBlock, IqSource, StreamInfo};
@@ -450,12 +450,6 @@ fn the_traps_of_the_module_work() {
     };
     assert!(output.status.success());
     assert!(std::fs::read_to_string(log).unwrap().contains("TX getNumChannels"));
-}
-
-#[test]
-fn nothing_is_counted_before_a_device_is_there() {
-    let live = Live::default();
-    assert_eq!(live.counts(), Counts::default());
 }
 
 /// A process that ends with this value.
