@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use daen::observation::Fields;
-use daen::observation::lte::{Radio, Signal};
+use daen::observation::lte::Signal;
 use daen::radio::source::StreamInfo;
 use daen::rat::lte::{Options, Receiver};
 use daen::synth::channel::Noise;
@@ -27,7 +27,6 @@ struct Heard {
     /// Nanoseconds from the true start of the frame, by the first path, to the one reported.
     error_ns: f64,
     sigma_ns: f64,
-    radio: Radio,
     signal: Signal,
 }
 
@@ -55,7 +54,6 @@ fn hear(blocks: usize, scale: f64, snr: Db, ways: &[Way], seed: u64) -> Heard {
     Heard {
         error_ns: from_start - (from_start / 1e7).round() * 1e7,
         sigma_ns: timing.sigma_ns,
-        radio: fields.radio.unwrap(),
         signal: fields.signal.unwrap(),
     }
 }
@@ -112,7 +110,8 @@ fn the_first_path_is_timed_where_a_stronger_one_follows() {
             error / bound
         );
         // The middle of the paths would be off by four fifths of the distance.
-        assert!(error < 0.02 * later_ns, "{blocks} blocks: {error} ns");
+        assert!(error < 3.0 * bound, "{blocks} blocks: {error} ns, bound {bound}");
+        assert!(scaled < 3.0, "{blocks} blocks: {scaled}");
         for heard in &heard {
             let second = heard.signal.second_arrival.unwrap();
             let off = f64::from(second.delay_ns) - later_ns;
