@@ -4,6 +4,10 @@
 //! - 3GPP TS 23.003 Release 17: numbering, addressing and identification
 //! - 3GPP TS 45.005 Release 17: GSM radio transmission (ARFCN, clause 2)
 
+mod bands;
+
+pub use bands::{LteBand, lte_band, lte_downlink, lte_earfcn};
+
 use crate::units::Hz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;

@@ -335,6 +335,27 @@ fn a_laboratory_that_leaks_is_a_test_network_unless_it_acts_like_a_blaster() {
 }
 
 #[test]
+fn fake_lte_cells_get_the_class_that_their_rules_name() {
+    let cases: [(&str, &[&str], VerdictClass); 7] = [
+        ("520-03", &["ID-05", "RS-11"], VerdictClass::SmsBlaster),
+        ("520-03", &["RS-11", "RS-12"], VerdictClass::SmsBlaster),
+        ("520-03", &["ID-05", "ID-08", "RS-07", "RS-08", "RF-13"], VerdictClass::ImsiCatcher),
+        ("520-03", &["ID-05", "ID-08", "SI-05", "RF-13"], VerdictClass::UnregisteredCell),
+        ("520-03", &["ID-05", "SI-17"], VerdictClass::Clone),
+        ("520-03", &["ID-05", "PG-11"], VerdictClass::FakePublicWarning),
+        ("001-01", &["ID-05", "SI-13", "ID-07", "ID-08", "RF-13", "SI-05"], VerdictClass::TestNetwork),
+    ];
+    for (plmn, rules, class) in cases {
+        let fake = Cell { ..cell(945_200_000, 2, plmn, 1000, 10) };
+        let rules: Vec<(&str, Tier)> = rules.iter().map(|&rule| (rule, Tier::A)).collect();
+        let mut hub = Hub::new();
+        hub.journal.find("aran-east", &fake, 0, &rules);
+        hub.think();
+        assert_eq!(hub.alert().class, class, "{plmn}: {rules:?}");
+    }
+}
+
+#[test]
 fn a_recording_without_dates_counts_from_its_arrival() {
     let mut hub = Hub::new();
     let mut observation = hub.journal.observation("aran-east", &blaster(1), 5);

@@ -18,11 +18,12 @@ pub(super) struct AreaValue;
 
 static ID_08: About = About {
     id: "ID-08",
-    version: 1,
+    version: 2,
     tier: Tier::B,
     title: "Area code that its operator does not use",
     description: "The LAC or TAC is reserved (0000, FFFE, FFFF), or is not in the operator's set: the ranges of the plan, or else all area \
-                  codes that the licence register has for the network (tier B). Without a set, a default of test software (1, 7, 23, 1000) is context (C).",
+                  codes that the licence register has for the network (tier B; context, C, where \
+                  `min_siblings` licensed siblings broadcast it too). Without a set, a default of test software (1, 7, 23, 1000) is context (C).",
     source: "rule ID-08 of the catalogue; TS 23.003 clause 4.1; defaults of OpenBTS, YateBTS, osmo-bsc, srsRAN and OAI",
     innocent: &[
         "a new location area that the register does not have yet",
@@ -63,7 +64,13 @@ impl Rule for AreaValue {
         if used {
             return Judgement::Quiet;
         }
-        fires(Tier::B, IDENTITY, vec![evidence("area code", value, set)])
+        let mut lines = vec![evidence("area code", value, set)];
+        let shared = case.siblings().iter().filter(|p| p.area == Some(area)).count() >= case.config.min_siblings;
+        if shared && planned.is_none() {
+            lines.push(evidence("siblings with this area code", "several", "none, were it invented"));
+            return fires(Tier::C, IDENTITY, lines);
+        }
+        fires(Tier::B, IDENTITY, lines)
     }
 }
 
@@ -73,12 +80,12 @@ pub(super) struct AreaChanges;
 
 static ID_11: About = About {
     id: "ID-11",
-    version: 1,
+    version: 2,
     tier: Tier::A,
     title: "Area code changes while carrier and cell identity stay",
     description: "The same carrier, physical identity, PLMN and cell identity was confirmed with at least two area codes within `window_s` \
                   (tier B). Tier A where the area code changed at least twice within `alternation_s`, or three area codes are confirmed: an SMS blaster \
-                  makes every phone register again. Tier C where at least `replan_cells` other cells of the network changed within the hour.",
+                  makes every phone register again. Tier C where at least `replan_cells` other cells of the network and standard changed within the hour.",
     source: "rule ID-11 of the catalogue; blasters' own training material and patent CN105792211B; Oslo survey 2014 (8 of 676)",
     innocent: &[
         "a planned change of location areas: one change, many cells in the same night",

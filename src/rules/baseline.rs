@@ -4,7 +4,9 @@
 //! voice. Rules ask only when at least `min_siblings` other cells are known, and use medians and majorities: one rogue cell cannot
 //! shift them. Where the country has a licence register only licensed cells count; a cell with a tier A finding is never learned.
 
-use crate::cell::{CellKey, Plmn};
+use super::lte_profile::LteProfile;
+use crate::cell::{CellKey, Plmn, Rat};
+use crate::observation::Fields;
 use crate::observation::gsm::{GsmFields, SiType};
 use crate::units::{Nanos, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,12 +18,14 @@ pub const MAX_NETWORKS: usize = 64;
 pub const MAX_CELLS: usize = 256;
 /// Carriers remembered as heard.
 const MAX_CARRIERS: usize = 1024;
-/// Octets of a state file; its bounds at 500 octets a profile.
-const MAX_STATE: usize = 16 * 1024 * 1024;
+/// GSM carriers remembered as a suspect's.
+const MAX_SUSPECTS: usize = 64;
+/// Octets of a state file; its bounds at 2000 octets a profile.
+const MAX_STATE: usize = 32 * 1024 * 1024;
 /// What the state file says it is.
 const STATE_FORMAT: &str = "daen-rules-state";
-/// The version of the state file.
-pub const STATE_VERSION: u32 = 1;
+/// The version of the state file; version 1, which has no LTE cells, is read too.
+pub const STATE_VERSION: u32 = 2;
 
 /// What one cell broadcasts, as far as siblings are compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +35,14 @@ pub struct Profile {
     pub plmn: Plmn,
     /// The cell.
     pub cell: CellKey,
-    /// The register has it, as it was heard.
+    /// The register has it, as it was heard, apart from its area code.
     pub licensed: bool,
+    /// LAC or TAC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub area: Option<u32>,
+    /// The register has it with another area code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub area_differs: bool,
     /// When it was last heard.
     pub last_ns: Timestamp,
     /// RXLEV_ACCESS_MIN code.
@@ -59,11 +69,46 @@ pub struct Profile {
     /// When its area code last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub area_changed_ns: Option<Timestamp>,
+    /// Values of an LTE cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lte: Option<Box<LteProfile>>,
 }
 
 impl Profile {
-    /// The profile of a GSM cell.
-    pub(super) fn of_gsm(plmn: Plmn, cell: CellKey, licensed: bool, at: Timestamp, fields: &GsmFields) -> Profile {
+    /// The profile of a cell.
+    pub(super) fn of(plmn: Plmn, cell: CellKey, licensed: bool, at: Timestamp, fields: &Fields) -> Profile {
+        let empty = Profile { licensed, last_ns: at, ..Profile::empty(plmn, cell) };
+        match fields {
+            Fields::Gsm(fields) => empty.with_gsm(fields),
+            Fields::Lte(fields) => Profile {
+                stack_defaults: super::stacks::shown_by_lte(cell, fields),
+                lte: Some(Box::new(LteProfile::of(fields))),
+                ..empty
+            },
+        }
+    }
+
+    fn empty(plmn: Plmn, cell: CellKey) -> Profile {
+        Profile {
+            plmn,
+            cell,
+            licensed: false,
+            area: None,
+            area_differs: false,
+            last_ns: Timestamp(0),
+            rxlev_access_min: None,
+            t3212: None,
+            cro: None,
+            emergency_barred: None,
+            rest_padding: None,
+            extended_neighbours: None,
+            stack_defaults: BTreeSet::new(),
+            area_changed_ns: None,
+            lte: None,
+        }
+    }
+
+    fn with_gsm(self, fields: &GsmFields) -> Profile {
         let extended = [SiType::Si2bis, SiType::Si2ter, SiType::Si2quater];
         let extended_neighbours = match fields.si_types.iter().any(|si| extended.contains(si)) {
             true => Some(true),
@@ -71,18 +116,14 @@ impl Profile {
         };
         let rest = fields.si3_rest.as_ref();
         Profile {
-            plmn,
-            cell,
-            licensed,
-            last_ns: at,
             rxlev_access_min: fields.selection.map(|s| s.rxlev_access_min),
             t3212: fields.control_channel.map(|c| c.t3212),
             cro: rest.map(|r| r.selection.map_or(0, |s| s.cell_reselect_offset)),
             emergency_barred: fields.rach.map(|r| r.re && r.access_classes_barred & 1 << 10 != 0),
             rest_padding: rest.map(|r| r.padding_only),
             extended_neighbours,
-            stack_defaults: super::stacks::shown(cell, fields),
-            area_changed_ns: None,
+            stack_defaults: super::stacks::shown(self.cell, fields),
+            ..self
         }
     }
 }
@@ -94,6 +135,8 @@ pub struct Baseline {
     networks: BTreeMap<Plmn, BTreeMap<CellKey, Profile>>,
     /// GSM carriers and when they were last heard.
     carriers: BTreeMap<u64, Timestamp>,
+    /// GSM carriers of cells that had a finding of tier A, and when; not part of the state.
+    suspects: BTreeMap<u64, Timestamp>,
 }
 
 /// Why a state was refused.
@@ -109,7 +152,7 @@ pub enum StateError {
     },
     /// It is of another version.
     #[error(
-        "the state has version {found}, this program reads version {STATE_VERSION}; export it with this version of daen, or leave --state away"
+        "the state has version {found}, this program reads versions 1 to {STATE_VERSION}; export it with this version of daen, or leave --state away"
     )]
     Version {
         /// As the file says.
@@ -162,9 +205,16 @@ impl Baseline {
         self.carriers.iter().filter(|&(_, &at)| now - at <= window).map(|(&hz, _)| hz).collect()
     }
 
-    /// Cells of a network, other than `cell`, whose area code changed in the `window` around `now`.
+    /// A GSM cell on this carrier had a finding of tier A in the `window` before `now`.
+    pub fn is_suspect(&self, center_hz: u64, now: Timestamp, window: Nanos) -> bool {
+        self.suspects.get(&center_hz).is_some_and(|&at| now - at <= window)
+    }
+
+    /// Cells of a network, other than `cell` but of its standard, whose area code changed in the `window` around `now`.
     pub fn area_changes(&self, plmn: Plmn, cell: CellKey, now: Timestamp, window: Nanos) -> usize {
-        let changed = |p: &&Profile| p.cell != cell && p.area_changed_ns.is_some_and(|at| now - at <= window);
+        let changed = |p: &&Profile| {
+            p.cell != cell && p.cell.rat == cell.rat && p.area_changed_ns.is_some_and(|at| now - at <= window)
+        };
         self.of(plmn).filter(changed).count()
     }
 
@@ -172,12 +222,16 @@ impl Baseline {
         self.since.get_or_insert(at);
     }
 
-    pub(super) fn heard(&mut self, center_hz: u64, at: Timestamp) {
-        if !self.carriers.contains_key(&center_hz) && self.carriers.len() >= MAX_CARRIERS {
-            let oldest = self.carriers.iter().min_by_key(|&(hz, at)| (*at, *hz)).map(|(&hz, _)| hz);
-            self.carriers.remove(&oldest.expect("the table is full"));
+    pub(super) fn heard(&mut self, cell: CellKey, at: Timestamp) {
+        if cell.rat == Rat::Gsm {
+            note(&mut self.carriers, MAX_CARRIERS, cell.center_hz, at);
         }
-        self.carriers.insert(center_hz, at);
+    }
+
+    pub(super) fn suspect(&mut self, cell: CellKey, at: Timestamp) {
+        if cell.rat == Rat::Gsm {
+            note(&mut self.suspects, MAX_SUSPECTS, cell.center_hz, at);
+        }
     }
 
     /// Takes a profile; what it does not know is kept from before.
@@ -198,6 +252,10 @@ impl Baseline {
             known.extended_neighbours = known.extended_neighbours.or(old.extended_neighbours);
             known.area_changed_ns = known.area_changed_ns.or(old.area_changed_ns);
             known.stack_defaults.extend(old.stack_defaults);
+            match (&mut known.lte, old.lte) {
+                (Some(known), Some(old)) => known.complete(*old),
+                (known, old) => *known = known.take().or(old),
+            }
             return;
         }
         if cells.len() >= MAX_CELLS {
@@ -241,7 +299,7 @@ impl Baseline {
         if head.format != STATE_FORMAT {
             return Err(StateError::Malformed { problem: format!("its format is {:?}", head.format) });
         }
-        if head.version != u64::from(STATE_VERSION) {
+        if !(1..=u64::from(STATE_VERSION)).contains(&head.version) {
             return Err(StateError::Version { found: head.version });
         }
         let file: StateFile = serde_json::from_str(text).map_err(malformed)?;
@@ -250,8 +308,17 @@ impl Baseline {
             baseline.learn(profile);
         }
         for (center_hz, at) in file.carriers {
-            baseline.heard(center_hz, at);
+            note(&mut baseline.carriers, MAX_CARRIERS, center_hz, at);
         }
         Ok(baseline)
     }
+}
+
+/// Notes a carrier; the one least recently noted goes where there are too many.
+fn note(carriers: &mut BTreeMap<u64, Timestamp>, max: usize, center_hz: u64, at: Timestamp) {
+    if !carriers.contains_key(&center_hz) && carriers.len() >= max {
+        let oldest = carriers.iter().min_by_key(|&(hz, at)| (*at, *hz)).map(|(&hz, _)| hz);
+        carriers.remove(&oldest.expect("the table is full"));
+    }
+    carriers.insert(center_hz, at);
 }

@@ -102,6 +102,11 @@ pub struct Thresholds {
     pub rxlev_below_siblings: u8,
     /// RS-04 `t3212_below`: fires below this number of six-minute units. Catalogue: 10.
     pub t3212_below: u8,
+    /// RS-08 `below_siblings_db`: q-RxLevMin must lie so far below the siblings' median. Start value: between the 2 to 4 dB of coverage
+    /// sites and the 12 dB of OAI's default.
+    pub q_rx_lev_below_siblings: u8,
+    /// PG-11 `settle_s`: siblings count when heard so long after a warning began. Catalogue: 120 s.
+    pub warning_settles: Nanos,
 }
 
 /// As used.
@@ -161,6 +166,8 @@ impl Default for Config {
                 cro_over_siblings: 10,
                 rxlev_below_siblings: 5,
                 t3212_below: 10,
+                q_rx_lev_below_siblings: 8,
+                warning_settles: Nanos::from_secs(120),
             },
         }
     }
@@ -283,6 +290,8 @@ impl Config {
                 ("RS-01", "cro_code_above") => thresholds.cro_code = number(0, 63)? as u8,
                 ("RS-01", "over_siblings_code") => thresholds.cro_over_siblings = number(1, 63)? as u8,
                 ("RS-03", "below_siblings_db") => thresholds.rxlev_below_siblings = number(1, 63)? as u8,
+                ("RS-08", "below_siblings_db") => thresholds.q_rx_lev_below_siblings = number(2, 96)? as u8,
+                ("PG-11", "settle_s") => thresholds.warning_settles = seconds()?,
                 ("RS-04", "t3212_below") => thresholds.t3212_below = number(1, 255)? as u8,
                 _ => return refuse(&key, value, format!("{rule} has no such setting; it has {}", settings_of(rule))),
             }
@@ -300,6 +309,8 @@ fn settings_of(rule: &str) -> &'static str {
         "RS-01" => "enabled, cro_code_above, over_siblings_code",
         "RS-03" => "enabled, below_siblings_db",
         "RS-04" => "enabled, t3212_below",
+        "RS-08" => "enabled, below_siblings_db",
+        "PG-11" => "enabled, settle_s",
         _ => "enabled",
     }
 }

@@ -14,10 +14,11 @@
 use super::baseline::{Baseline, Profile, StateError};
 use super::config::Config;
 use super::memory::{Fired, Memory};
-use super::register::{Register, Standing};
+use super::register::{Difference, Register, Standing};
 use super::rule::{Basis, Case, Judgement, Place, Rule, Verdict, WhenLicensed, evidence};
-use crate::observation::{Finding, Observation, Position, Tier};
+use crate::observation::{Fields, Finding, Observation, Position, Tier};
 use crate::units::Nanos;
+use std::cell::OnceCell;
 
 /// What the engine counts; for a node's health.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl Engine {
     pub fn judge(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
         self.observations += 1;
         self.baseline.begin(observation.at_ns);
-        self.baseline.heard(observation.cell.center_hz, observation.at_ns);
+        self.baseline.heard(observation.cell, observation.at_ns);
         let plmn = observation.identity.as_ref().and_then(|i| i.plmns.first().copied());
         let named = plmn.is_some() && observation.identity.as_ref().is_some_and(|i| i.cell_id.is_some());
         if !named && self.memory.is_identified(observation.cell) {
@@ -67,6 +68,7 @@ impl Engine {
         let case = Case {
             observation,
             gsm: Case::gsm_fields(observation),
+            lte: observation.fields.as_ref().and_then(Fields::lte),
             plmn,
             config: &self.config,
             register: self.register.as_ref(),
@@ -78,6 +80,7 @@ impl Engine {
                 (false, Some(position)) if is_in_the_region(position) => Place::Positioned,
                 (false, _) => Place::Assumed,
             },
+            siblings: OnceCell::new(),
         };
         let mut outcomes: Vec<(&'static str, Option<Verdict>)> = Vec::new();
         for rule in &self.rules {
@@ -92,7 +95,9 @@ impl Engine {
             }
         }
         let confirmed_identity = confirmed(&case, &[Basis::Identity]);
-        let licensed = matches!(case.standing, Standing::Licensed(_));
+        // A planned change of areas that the register does not have yet takes no cell from the baseline.
+        let area_differs = matches!(case.standing, Standing::Differs(_, Difference::Area));
+        let licensed = area_differs || matches!(case.standing, Standing::Licensed(_));
         let now = observation.at_ns;
         for (id, verdict) in outcomes {
             let Some(verdict) = verdict else {
@@ -125,12 +130,15 @@ impl Engine {
         }
         let grave = memory.fired.values().any(|fired| fired.lasts && fired.tier == Tier::A);
         let changed_area = memory.area_changes.back().copied();
-        let (Some(plmn), Some(fields)) = (plmn, Case::gsm_fields(observation)) else { return };
+        let (Some(plmn), Some(fields)) = (plmn, observation.fields.as_ref()) else { return };
         if grave {
             self.baseline.forget(plmn, observation.cell);
+            self.baseline.suspect(observation.cell, now);
         } else if confirmed_identity {
-            let mut profile = Profile::of_gsm(plmn, observation.cell, licensed, now, fields);
+            let mut profile = Profile::of(plmn, observation.cell, licensed, now, fields);
             profile.area_changed_ns = changed_area;
+            profile.area = observation.identity.as_ref().and_then(|identity| identity.area);
+            profile.area_differs = area_differs;
             self.baseline.learn(profile);
         }
     }
@@ -177,6 +185,7 @@ fn confirmed(case: &Case<'_>, rests_on: &[Basis]) -> bool {
     let copies = |basis: &Basis| match basis {
         Basis::Identity => case.memory.identity_copies(),
         Basis::Message(name) => case.memory.copies(name),
+        Basis::Sib(number) => case.sib_copies(*number),
         Basis::Signal => case.memory.observations(),
     };
     rests_on.iter().all(|basis| copies(basis) >= case.config.copies)

@@ -7,9 +7,9 @@
 
 use super::plan::{Allocation, Block, Confidence, NetworkStatus};
 use super::register::{Difference, Standing};
-use super::rule::{About, Basis, Case, Judgement, Place, Rule, WhenLicensed, evidence, fires};
+use super::rule::{About, Basis, Case, Judgement, Place, Rule, STRONG, WhenLicensed, evidence, fires};
 use crate::cell::{CellKey, Plmn, Rat, gsm_arfcn};
-use crate::observation::Tier;
+use crate::observation::{Evidence, Tier};
 use crate::units::Nanos;
 
 const IDENTITY: &[Basis] = &[Basis::Identity];
@@ -25,8 +25,14 @@ fn half_bandwidth_hz(rat: Rat) -> u64 {
     }
 }
 
+/// Half the bandwidth that this cell occupies, hertz; LTE: as its MIB says, 180 kHz a resource block (TS 36.101 clause 5.6).
+fn occupied_hz(case: &Case<'_>) -> u64 {
+    let blocks = case.lte.and_then(|fields| fields.mib).map(|mib| mib.prb);
+    blocks.map_or(half_bandwidth_hz(case.observation.cell.rat), |prb| u64::from(prb) * 90_000)
+}
+
 /// A carrier in words: `945.2 MHz (ARFCN 51)`.
-fn carrier_in_words(cell: CellKey) -> String {
+pub(super) fn carrier_in_words(cell: CellKey) -> String {
     let mhz = cell.center_hz as f64 / 1e6;
     match gsm_arfcn(cell.center_hz).filter(|_| cell.rat == Rat::Gsm) {
         Some(arfcn) => format!("{mhz:.1} MHz (ARFCN {arfcn})"),
@@ -40,14 +46,15 @@ pub(super) struct ForeignNetwork;
 
 static ID_01: About = About {
     id: "ID-01",
-    version: 1,
+    version: 2,
     tier: Tier::A,
     title: "Network that does not belong here",
-    description: "The PLMN is a test network (tier A), of a country outside the configured set (A; C where the set is only assumed for a \
-                  recording of unknown place; C for configured neighbours), or an MNC that the plan does not list in its country (B).",
+    description: "A PLMN of the cell is a test network (tier A), or the first is of a country outside the configured set (A; C where the set is only assumed for a \
+                  recording of unknown place, for configured neighbours, and while the cell was not heard at 20 dB, as one that a duct brings), or an MNC that the plan does not list in its country (B).",
     source: "rule ID-01 of the catalogue; TS 23.003 clause 2.2, E.212 for test codes; SITCH alert 130",
     innocent: &[
         "a neighbouring country's cell reaching across the border",
+        "a far country's cell that a duct over the sea brings",
         "satellite, ship or aircraft networks",
         "railway (GSM-R), police or private networks",
         "a network newly licensed since the list was made",
@@ -62,14 +69,16 @@ impl Rule for ForeignNetwork {
 
     fn judge(&self, case: &Case<'_>) -> Judgement {
         let Some(plmn) = case.plmn else { return Judgement::Unknown };
-        if case.config.allowed_plmns.contains(&plmn) {
-            return Judgement::Quiet;
-        }
         let plan = &case.config.plan;
         let set = case.countries_in_words();
-        if let Some(test) = plan.test_network(plmn) {
-            let line = evidence("PLMN", format!("{plmn}: {test}"), format!("a public network of {set}"));
-            return fires(Tier::A, IDENTITY, vec![line]);
+        for plmn in case.plmns().iter().filter(|plmn| !case.config.allowed_plmns.contains(plmn)) {
+            if let Some(test) = plan.test_network(*plmn) {
+                let line = evidence("PLMN", format!("{plmn}: {test}"), format!("a public network of {set}"));
+                return fires(Tier::A, IDENTITY, vec![line]);
+            }
+        }
+        if case.config.allowed_plmns.contains(&plmn) {
+            return Judgement::Quiet;
         }
         if case.home_countries().contains(&plmn.mcc()) {
             let listed = plan.operating(plmn.mcc()).next().is_none() || plan.network(plmn).is_some();
@@ -81,8 +90,13 @@ impl Rule for ForeignNetwork {
             return fires(Tier::B, IDENTITY, vec![evidence("PLMN", plmn.to_string(), expected)]);
         }
         let neighbour = case.config.neighbours.contains(&plmn.mcc());
-        let tier = if neighbour || case.place == Place::Assumed { Tier::C } else { Tier::A };
-        let value = if neighbour { format!("{plmn}, of a neighbouring country") } else { plmn.to_string() };
+        let near = case.memory.was_heard_at(STRONG);
+        let tier = if neighbour || case.place == Place::Assumed || !near { Tier::C } else { Tier::A };
+        let value = match (neighbour, near) {
+            (true, _) => format!("{plmn}, of a neighbouring country"),
+            (false, true) => plmn.to_string(),
+            (false, false) => format!("{plmn}, weak, as from afar"),
+        };
         fires(tier, IDENTITY, vec![evidence("PLMN", value, format!("a network of {set}"))])
     }
 }
@@ -126,14 +140,14 @@ pub(super) struct UnlicensedCarrier;
 
 static ID_03: About = About {
     id: "ID-03",
-    version: 1,
+    version: 2,
     tier: Tier::A,
     title: "Carrier outside its operator's spectrum",
-    description: "The occupied bandwidth is not inside the blocks that the frequency plan gives to the cell's network: it is another's, or \
-                  nobody's. The confidence of the plan's row decides the tier (high A, medium B, low C). A cell of the home countries is held against its \
+    description: "The occupied bandwidth is not inside the blocks that the frequency plan gives to the cell's networks: it is another's, or \
+                  nobody's. LTE's bandwidth is its MIB's. The confidence of the plan's row decides the tier (high A, medium B, low C). A cell of the home countries is held against its \
                   own country's plan; a test or foreign network against the plans of all home countries that have one, and then at most tier B where \
                   another home country has none. A cell that has not said who it is for 10 s counts only where every home country's plan is known and nobody \
-                  holds the spectrum. Not judged where the place is unknown and the network is foreign.",
+                  holds the spectrum. Not judged where the network is foreign and the place is unknown or the cell was not heard at 20 dB.",
     source: "rule ID-03 of the catalogue; national frequency plan (seed: src/rules/data/border.toml)",
     innocent: &[
         "refarming or an award that the plan does not have yet",
@@ -158,11 +172,12 @@ struct Objection {
 /// What `mcc`'s plan says against `plmn` on this carrier: `None` nothing is known, `Some(None)` it is in order.
 fn objection(case: &Case<'_>, mcc: u16, plmn: Option<Plmn>) -> Option<Option<Objection>> {
     let cell = case.observation.cell;
-    let half = half_bandwidth_hz(cell.rat);
+    let half = occupied_hz(case);
     let (from, to) = (cell.center_hz.saturating_sub(half), cell.center_hz.saturating_add(half));
     let Allocation::Blocks(blocks) = case.config.plan.allocation(mcc, from, to) else { return None };
     let in_order = |block: &Block| match plmn {
-        Some(plmn) => block.plmns.contains(&plmn),
+        // Operators that share a cell use the spectrum of one of them.
+        Some(plmn) => block.plmns.contains(&plmn) || case.plmns().iter().any(|plmn| block.plmns.contains(plmn)),
         // A cell that has not said who it is may be the holder's.
         None => !block.plmns.is_empty() || block.railway,
     };
@@ -203,6 +218,10 @@ impl Rule for UnlicensedCarrier {
             let test = plmn.is_some_and(|p| case.config.plan.test_network(p).is_some());
             let neighbour = plmn.is_some_and(|p| case.config.neighbours.contains(&p.mcc()));
             if neighbour || (case.place == Place::Assumed && !test) {
+                return Judgement::Quiet;
+            }
+            // What a duct brings from afar keeps to its own country's plan.
+            if plmn.is_some() && !test && !case.memory.was_heard_at(STRONG) {
                 return Judgement::Quiet;
             }
             if plmn.is_none() && case.observation.at_ns - case.memory.first < UNNAMED {
@@ -246,11 +265,12 @@ pub(super) struct UnregisteredCell;
 
 static ID_05: About = About {
     id: "ID-05",
-    version: 1,
+    version: 2,
     tier: Tier::B,
     title: "Not in the licence register as it is heard",
     description: "The licence register has no row with this PLMN and cell identity, or only one with another carrier, physical identity or \
-                  area, or one whose licence is not in force. Unverified until the operator answers. Judged only where there is a register of the \
+                  area, or one whose licence is not in force. Unverified until the operator answers. Only another area is context \
+                  (C) for an hour after the area changed, and where `min_siblings` siblings differ so too. Judged only where there is a register of the \
                   network's country, or where no register could have it (test and foreign networks at a known place). Crowd databases never make it fire.",
     source: "rule ID-05 of the catalogue; SITCH alert 120, Crocodile Hunter's check against a tower list",
     innocent: &[
@@ -261,6 +281,23 @@ static ID_05: About = About {
     ],
     when_licensed: WhenLicensed::Silent,
 };
+
+/// The verdict on a registered cell with another area code, which `line` says: operators renumber areas before registers do.
+fn area_differs(case: &Case<'_>, line: Evidence) -> Judgement {
+    let mut lines = vec![line];
+    if case.siblings().iter().filter(|p| p.area_differs).count() >= case.config.min_siblings {
+        let what = "siblings whose area differs from the register too";
+        lines.push(evidence(what, "several: a planned change", "none, were this cell false"));
+    } else if case.memory.changes_within(case.observation.at_ns, SETTLES) > 0 {
+        lines.push(evidence("area code", "changed within the hour; siblings may follow", "as registered"));
+    } else {
+        return fires(Tier::B, IDENTITY, lines);
+    }
+    fires(Tier::C, IDENTITY, lines)
+}
+
+/// Cells of one planned change follow within; catalogue: the same hour. ID-11 tells of the change itself.
+const SETTLES: Nanos = Nanos::from_secs(3600);
 
 impl Rule for UnregisteredCell {
     fn about(&self) -> &'static About {
@@ -294,11 +331,10 @@ impl Rule for UnregisteredCell {
                         format!("{heard} with {}", cell.id),
                         format!("{}, as {row} is registered", entry.physical_id.map_or(0, |id| id)),
                     ),
-                    Difference::Area => evidence(
-                        "area of the registered cell",
-                        heard,
-                        format!("area {}, as {row} is registered", entry.area.map_or(0, |a| a)),
-                    ),
+                    Difference::Area => {
+                        let expected = format!("area {}, as {row} is registered", entry.area.map_or(0, |a| a));
+                        return area_differs(case, evidence("area of the registered cell", heard, expected));
+                    }
                     Difference::NotInForce => {
                         evidence("licence", format!("{row}: {}", entry.status), "a licence in force at this date")
                     }

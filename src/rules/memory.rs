@@ -1,8 +1,10 @@
 //! What the engine remembers of each cell: bounded in cells and for each cell, least recently seen out first.
 
-use crate::cell::{CellIdentity, CellKey, Plmn};
-use crate::observation::{BroadcastBlock, Evidence, Observation, Octets, Tier};
-use crate::units::{Nanos, Timestamp};
+use super::lte_past::LtePast;
+use super::octets::{first_type, sib1_identity};
+use crate::cell::{CellIdentity, CellKey, Plmn, Rat};
+use crate::observation::{BroadcastBlock, Evidence, Fields, Observation, Octets, Tier};
+use crate::units::{Db, Nanos, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Area codes remembered for one cell: a blaster that cycles more is told apart by the first few.
@@ -11,6 +13,9 @@ const MAX_AREAS: usize = 8;
 const MAX_CHANGES: usize = 16;
 /// Messages whose copies are counted for one cell; the wire contract allows 32 distinct contents.
 const MAX_MESSAGES: usize = 32;
+
+/// The name that all SystemInformation messages of an LTE cell share.
+const SI: &str = "SI";
 
 /// A cell as rules keep it apart: what was heard and, once known, whose cell it says it is. The area code is left out, so that a
 /// transmitter that changes it stays one cell.
@@ -34,6 +39,15 @@ pub struct AreaSeen {
 }
 
 /// Copies of one message.
+#[derive(Clone, Debug, PartialEq)]
+struct Message {
+    name: String,
+    /// Type of its first block, where the name does not tell messages apart.
+    first: u8,
+    copies: Copies,
+}
+
+/// How often one content was received.
 #[derive(Clone, Debug, PartialEq)]
 struct Copies {
     octets: Octets,
@@ -64,10 +78,14 @@ pub struct CellMemory {
     pub areas: Vec<AreaSeen>,
     /// When its area code changed, ascending.
     pub area_changes: VecDeque<Timestamp>,
+    /// The highest signal to noise ratio it was heard with.
+    strongest: Option<Db>,
     observations: u32,
     current_area: Option<u32>,
     stream: String,
-    messages: BTreeMap<String, Copies>,
+    messages: Vec<Message>,
+    /// What an LTE cell said before.
+    pub(super) lte: LtePast,
     identity_copies: Option<Copies>,
     pub(super) fired: BTreeMap<&'static str, Fired>,
     tick: u64,
@@ -76,12 +94,27 @@ pub struct CellMemory {
 impl CellMemory {
     /// How often a message was received in its present content, over all streams.
     pub fn copies(&self, name: &str) -> u32 {
-        self.messages.get(name).map_or(0, |c| c.before.saturating_add(c.current))
+        self.copies_of(name, 0)
+    }
+
+    /// The same for the SystemInformation message of an LTE cell that begins with a block of type `first`.
+    pub fn si_copies(&self, first: u8) -> u32 {
+        self.copies_of(SI, first)
+    }
+
+    fn copies_of(&self, name: &str, first: u8) -> u32 {
+        let found = self.messages.iter().find(|message| message.first == first && message.name == name);
+        found.map_or(0, |message| message.copies.total())
     }
 
     /// How often the present identity was received, over all streams.
     pub fn identity_copies(&self) -> u32 {
-        self.identity_copies.as_ref().map_or(0, |c| c.before.saturating_add(c.current))
+        self.identity_copies.as_ref().map_or(0, Copies::total)
+    }
+
+    /// It has been heard at `least` or stronger; once true, it stays so, and a verdict does not flutter with the level.
+    pub fn was_heard_at(&self, least: Db) -> bool {
+        self.strongest.is_some_and(|strongest| strongest >= least)
     }
 
     /// Observations at different times.
@@ -111,31 +144,41 @@ impl CellMemory {
             self.observations = self.observations.saturating_add(1);
         }
         self.last = self.last.max(observation.at_ns);
-        if self.stream != observation.receiver.stream {
+        if !self.was_heard_at(observation.snr_db) {
+            self.strongest = Some(observation.snr_db);
+        }
+        let new_stream = self.stream != observation.receiver.stream;
+        if new_stream {
             self.stream.clone_from(&observation.receiver.stream);
-            for entry in self.messages.values_mut().chain(self.identity_copies.as_mut()) {
+            let messages = self.messages.iter_mut().map(|message| &mut message.copies);
+            for entry in messages.chain(self.identity_copies.as_mut()) {
                 entry.before = entry.before.saturating_add(std::mem::take(&mut entry.current));
             }
         }
-        let mut best: BTreeMap<&str, &BroadcastBlock> = BTreeMap::new();
+        if let Some(fields) = observation.fields.as_ref().and_then(Fields::lte) {
+            self.lte.note(observation.at_ns, new_stream, fields);
+        }
+        let rat = observation.cell.rat;
+        let mut best: BTreeMap<(&str, u8), &BroadcastBlock> = BTreeMap::new();
         for block in &observation.broadcast {
-            let kept = best.entry(&block.name).or_insert(block);
+            let first = if rat == Rat::Lte && block.name == SI { first_type(&block.octets.0).unwrap_or(0) } else { 0 };
+            let kept = best.entry((&block.name, first)).or_insert(block);
             if block.count > kept.count {
                 *kept = block;
             }
         }
-        for (name, block) in best {
-            if let Some(entry) = self.messages.get_mut(name) {
-                update(entry, block);
+        for ((name, first), block) in best {
+            if let Some(known) = self.messages.iter_mut().find(|m| m.first == first && m.name == name) {
+                update(&mut known.copies, block);
             } else if self.messages.len() < MAX_MESSAGES {
-                self.messages.insert(name.to_owned(), started(block));
+                self.messages.push(Message { name: name.to_owned(), first, copies: started(block) });
             }
         }
         if let Some(identity) = &observation.identity {
             let bearer = observation
                 .broadcast
                 .iter()
-                .filter(|block| carries(block, identity, true))
+                .filter(|block| area_in(block, rat, identity).is_some_and(|area| identity.area == area))
                 .max_by_key(|block| block.count);
             match (bearer, &mut self.identity_copies) {
                 (Some(block), Some(entry)) => update(entry, block),
@@ -157,9 +200,8 @@ impl CellMemory {
         let confirmed = self.identity_copies() >= copies;
         self.touch_area(area, observation.at_ns, confirmed, true);
         // Earlier area codes of this stream may have been confirmed since they were last current.
-        for block in observation.broadcast.iter().filter(|b| b.count >= copies && carries(b, identity, false)) {
-            if let Some(octets) = block.octets.0.get(8..10) {
-                let other = u32::from(u16::from_be_bytes([octets[0], octets[1]]));
+        for block in observation.broadcast.iter().filter(|block| block.count >= copies) {
+            if let Some(Some(other)) = area_in(block, observation.cell.rat, identity) {
                 self.touch_area(other, observation.at_ns, true, false);
             }
         }
@@ -181,6 +223,12 @@ impl CellMemory {
     }
 }
 
+impl Copies {
+    fn total(&self) -> u32 {
+        self.before.saturating_add(self.current)
+    }
+}
+
 fn started(block: &BroadcastBlock) -> Copies {
     Copies { octets: block.octets.clone(), before: 0, current: block.count }
 }
@@ -193,20 +241,27 @@ fn update(entry: &mut Copies, block: &BroadcastBlock) {
     }
 }
 
-/// The block carries this identity; without `area` whatever its area code.
+/// The area code that a block gives for this cell; `None` where the block is not the message that carries its identity.
 ///
 /// GSM: SYSTEM INFORMATION TYPE 3 has the cell identity in octets 4 and 5 and the location area identification in octets 6 to 10,
-/// counted from the L2 pseudo length; TS 44.018 table 9.1.35.1. Other standards: the message that has the identity, whole.
-fn carries(block: &BroadcastBlock, identity: &CellIdentity, area: bool) -> bool {
-    if block.name != "SI3" {
-        return area && block.name == "SIB1";
-    }
-    let (Some(plmn), Some(cell_id)) = (identity.plmns.first(), identity.cell_id) else { return false };
-    let Some(octets) = block.octets.0.get(3..10) else { return false };
-    let lac = u32::from(u16::from_be_bytes([octets[5], octets[6]]));
-    u64::from(u16::from_be_bytes([octets[0], octets[1]])) == cell_id
-        && octets[2..5] == plmn.to_bcd()
-        && (!area || identity.area == Some(lac))
+/// counted from the L2 pseudo length; TS 44.018 table 9.1.35.1. LTE: SIB1. Other standards: the message that has the identity, whole.
+fn area_in(block: &BroadcastBlock, rat: Rat, identity: &CellIdentity) -> Option<Option<u32>> {
+    let octets = &block.octets.0;
+    let (plmn, cell_id, area) = match rat {
+        Rat::Gsm => {
+            let octets = octets.get(3..10).filter(|_| block.name == "SI3")?;
+            let plmn = Plmn::from_bcd([octets[2], octets[3], octets[4]]);
+            let number = |at: usize| u16::from_be_bytes([octets[at], octets[at + 1]]);
+            (plmn, u64::from(number(0)), u32::from(number(5)))
+        }
+        Rat::Lte => {
+            let sib1 = sib1_identity(octets).filter(|_| block.name == "SIB1")?;
+            (sib1.plmn, sib1.eci, sib1.tac)
+        }
+        Rat::Umts | Rat::Nr => return (block.name == "SIB1").then_some(identity.area),
+    };
+    (plmn.is_some() && plmn == identity.plmns.first().copied() && identity.cell_id == Some(cell_id))
+        .then_some(Some(area))
 }
 
 /// All cells, at most `max`.

@@ -7,7 +7,7 @@
 //! - 3GPP TS 23.003 Release 17, clause 2.2 (MCC, MNC)
 //! - ITU-T E.212, annex A (test MCC 001), annex B (shared MCC 901), MCC 999 for internal use
 
-use crate::cell::Plmn;
+use crate::cell::{Plmn, Rat};
 use crate::observation::Tier;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,6 +78,9 @@ pub struct Network {
     /// LACs and TACs that the network uses, inclusive ranges; empty: not known.
     #[serde(default)]
     pub areas: Vec<(u32, u32)>,
+    /// eNodeB numbers that the network uses, inclusive ranges; empty: not known.
+    #[serde(default)]
+    pub enbs: Vec<(u32, u32)>,
 }
 
 /// A stretch of downlink spectrum and who holds it.
@@ -93,6 +96,10 @@ pub struct Block {
     pub plmns: Vec<Plmn>,
     /// Railway, police and the like: legal, though no public network.
     pub railway: bool,
+    /// Uplink and downlink share the carrier, or not; `None`: not known.
+    pub tdd: Option<bool>,
+    /// Standards in use there; empty: not known.
+    pub rats: Vec<Rat>,
     /// How sure that is.
     pub confidence: Confidence,
     /// Who says so.
@@ -195,8 +202,18 @@ struct BlockFile {
     plmns: Vec<Plmn>,
     #[serde(default)]
     railway: bool,
+    duplex: Option<Duplex>,
+    #[serde(default)]
+    rats: Vec<Rat>,
     confidence: Confidence,
     source: String,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Duplex {
+    Fdd,
+    Tdd,
 }
 
 /// A mobile country code: three digits.
@@ -291,6 +308,8 @@ impl Plan {
                 holder: block.holder,
                 plmns: block.plmns,
                 railway: block.railway,
+                tdd: block.duplex.map(|duplex| duplex == Duplex::Tdd),
+                rats: block.rats,
                 confidence: block.confidence,
                 source: block.source,
             });

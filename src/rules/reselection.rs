@@ -4,15 +4,10 @@
 //! - 3GPP TS 45.008 Release 17, clause 6.4 (C1 and C2)
 //! - 3GPP TS 44.018 Release 17, clauses 10.5.2.4, 10.5.2.11, 10.5.2.29 and 10.5.2.34 (codes)
 
-use super::rule::{About, Basis, Case, Judgement, Rule, WhenLicensed, evidence, fires};
+use super::rule::{About, Basis, Case, Judgement, Rule, WhenLicensed, evidence, fires, median};
 use crate::observation::Tier;
 
 const SI3: &[Basis] = &[Basis::Message("SI3")];
-
-/// The lower median of an ascending list that is not empty.
-fn median(values: &[u8]) -> u8 {
-    values[(values.len() - 1) / 2]
-}
 
 /// RS-01.
 #[derive(Debug)]

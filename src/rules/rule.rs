@@ -2,11 +2,15 @@
 
 use super::baseline::{Baseline, Profile};
 use super::config::Config;
+use super::lte_profile::LteProfile;
 use super::memory::CellMemory;
 use super::register::{Register, Standing};
 use crate::cell::Plmn;
 use crate::observation::gsm::GsmFields;
+use crate::observation::lte::LteFields;
 use crate::observation::{Evidence, Fields, Observation, Tier};
+use crate::units::Db;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
@@ -51,6 +55,8 @@ pub enum Basis {
     Identity,
     /// A broadcast message by name.
     Message(&'static str),
+    /// The LTE message that carries this type of system information block.
+    Sib(u8),
     /// The signal itself: as many observations at different times.
     Signal,
 }
@@ -103,6 +109,8 @@ pub struct Case<'a> {
     pub observation: &'a Observation,
     /// Its GSM fields, if it is a GSM cell that has been understood.
     pub gsm: Option<&'a GsmFields>,
+    /// Its LTE fields, if it is an LTE cell that has been understood.
+    pub lte: Option<&'a LteFields>,
     /// The first PLMN of its identity.
     pub plmn: Option<Plmn>,
     /// Thresholds and sets.
@@ -117,12 +125,33 @@ pub struct Case<'a> {
     pub baseline: &'a Baseline,
     /// How well the place is known.
     pub place: Place,
+    /// Filled when the siblings are first asked for.
+    pub siblings: OnceCell<Vec<&'a Profile>>,
 }
 
 impl<'a> Case<'a> {
     /// The GSM fields of an observation.
     pub fn gsm_fields(observation: &Observation) -> Option<&GsmFields> {
         observation.fields.as_ref().and_then(Fields::gsm)
+    }
+
+    /// All PLMNs of its identity; more than one where operators share the cell.
+    pub fn plmns(&self) -> &'a [Plmn] {
+        self.observation.identity.as_ref().map_or(&[], |identity| identity.plmns.as_slice())
+    }
+
+    /// Copies of the LTE message that carries blocks of type `number`, as SIB1 schedules it.
+    pub fn sib_copies(&self, number: u8) -> u32 {
+        let scheduling = self.lte.and_then(|fields| fields.sib1.as_ref()).map_or(&[][..], |sib1| &sib1.scheduling);
+        // The first message carries type 2 before the types that it names.
+        let carries = |at: usize| scheduling[at].sib_types.contains(&number);
+        let first = match (0..scheduling.len()).find(|&at| carries(at)) {
+            _ if number == 2 => 2,
+            Some(0) => 2,
+            Some(at) => scheduling[at].sib_types.first().copied().unwrap_or(number),
+            None => number,
+        };
+        self.memory.si_copies(first)
     }
 
     /// Mobile country codes whose networks belong here: those configured, and those of the licence register.
@@ -144,26 +173,53 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Profiles of other cells of this PLMN; with a licence register of its country only licensed ones.
-    pub fn siblings(&self) -> Vec<&'a Profile> {
-        let Some(plmn) = self.plmn else { return Vec::new() };
-        let only_licensed = self.register.is_some_and(|register| register.covers(plmn.mcc()));
-        let other = |p: &&Profile| p.cell != self.observation.cell && (p.licensed || !only_licensed);
-        self.baseline.of(plmn).filter(other).collect()
+    /// Profiles of other cells of this PLMN and standard; with a licence register of its country only licensed ones.
+    pub fn siblings(&self) -> &[&'a Profile] {
+        self.siblings.get_or_init(|| {
+            let Some(plmn) = self.plmn else { return Vec::new() };
+            let only_licensed = self.register.is_some_and(|register| register.covers(plmn.mcc()));
+            let own = self.observation.cell;
+            let other = |p: &&Profile| p.cell != own && p.cell.rat == own.rat && (p.licensed || !only_licensed);
+            self.baseline.of(plmn).filter(other).collect()
+        })
+    }
+
+    /// LTE values of the siblings.
+    pub fn lte_siblings(&self) -> impl Iterator<Item = &'a LteProfile> {
+        self.siblings().iter().filter_map(|profile| profile.lte.as_deref())
+    }
+
+    /// An LTE value of the siblings that have it; `None` where fewer than `min_siblings` do.
+    pub fn lte_values<T>(&self, value: impl Fn(&'a LteProfile) -> Option<T>) -> Option<Vec<T>> {
+        let values: Vec<T> = self.lte_siblings().filter_map(value).collect();
+        (values.len() >= self.config.min_siblings).then_some(values)
     }
 
     /// A value of the siblings that have it, ascending; `None` where fewer than `min_siblings` do.
     pub fn sibling_values<T: Ord>(&self, value: impl Fn(&Profile) -> Option<T>) -> Option<Vec<T>> {
-        let mut values: Vec<T> = self.siblings().into_iter().filter_map(value).collect();
+        let mut values: Vec<T> = self.siblings().iter().filter_map(|&profile| value(profile)).collect();
         values.sort_unstable();
         (values.len() >= self.config.min_siblings).then_some(values)
     }
 
     /// Most siblings have this property; `None` where fewer than `min_siblings` are known.
     pub fn most_siblings(&self, property: impl Fn(&Profile) -> Option<bool>) -> Option<bool> {
-        let values = self.sibling_values(property)?;
-        Some(2 * values.iter().filter(|&&v| v).count() > values.len())
+        self.sibling_values(property).map(|values| most(&values))
     }
+}
+
+/// Signal to noise (GSM: in 200 kHz; LTE: per reference element) from which on a cell counts as strong. Chosen: a phone beside the node
+/// would take this cell over its neighbours, whose sum is the noise; what a duct brings from far away lies below.
+pub(super) const STRONG: Db = Db(20.0);
+
+/// The lower median of an ascending list that is not empty.
+pub(super) fn median<T: Copy>(values: &[T]) -> T {
+    values[(values.len() - 1) / 2]
+}
+
+/// Most of these are true.
+pub(super) fn most(values: &[bool]) -> bool {
+    2 * values.iter().filter(|&&value| value).count() > values.len()
 }
 
 /// A line of evidence.

@@ -1,4 +1,5 @@
-//! Defaults that give away open-source base station software: OpenBTS, YateBTS and osmo-bsc.
+//! Defaults that give away open-source base station software: OpenBTS, YateBTS and osmo-bsc here, srsRAN and OAI in
+//! [`lte_stacks`](super::lte_stacks).
 //!
 //! People who set up such a station change network and channel, but rarely the secondary parameters. Each entry below is one independent
 //! default: parameters that are set in one place of the software count once, together. Network and channel are not counted (ID-01 and
@@ -11,18 +12,21 @@
 //! - osmocom/osmo-bsc 1245bb6: examples, src/osmo-bsc/bts.c and net_init.c
 //! - 3GPP TS 44.018 Release 17, clause 10.5.2 (codes)
 
+use super::lte_stacks::LTE_STACKS;
 use super::rule::{About, Basis, Case, Judgement, Rule, WhenLicensed, evidence, fires};
-use crate::cell::{CellKey, gsm_arfcn};
-use crate::observation::Tier;
+use crate::cell::{CellKey, Rat, gsm_arfcn};
 use crate::observation::gsm::{GsmFields, SiType};
+use crate::observation::lte::LteFields;
+use crate::observation::{Evidence, Tier};
 use std::collections::BTreeSet;
 
 /// One cell as the defaults see it.
-struct View<'a> {
-    cell: CellKey,
-    fields: &'a GsmFields,
-    lac: Option<u32>,
-    cell_id: Option<u64>,
+pub(super) struct View<'a> {
+    pub(super) cell: CellKey,
+    pub(super) gsm: Option<&'a GsmFields>,
+    pub(super) lte: Option<&'a LteFields>,
+    pub(super) area: Option<u32>,
+    pub(super) cell_id: Option<u64>,
 }
 
 impl View<'_> {
@@ -32,38 +36,38 @@ impl View<'_> {
 }
 
 /// One default: whether a cell has it, and the value that it has; `None` where that was not received.
-struct Trait {
-    name: &'static str,
-    what: &'static str,
-    default: &'static str,
-    test: fn(&View<'_>) -> Option<(bool, String)>,
+pub(super) struct Trait {
+    pub(super) name: &'static str,
+    pub(super) what: &'static str,
+    pub(super) default: &'static str,
+    pub(super) test: fn(&View<'_>) -> Option<(bool, String)>,
 }
 
-struct Stack {
-    name: &'static str,
-    traits: &'static [Trait],
+pub(super) struct Stack {
+    pub(super) name: &'static str,
+    pub(super) traits: &'static [Trait],
 }
 
 fn rach(view: &View<'_>, max_retrans: u8, tx_integer: u8) -> Option<(bool, String)> {
-    let rach = view.fields.rach?;
+    let rach = view.gsm?.rach?;
     let same = rach.max_retrans == max_retrans && rach.tx_integer == tx_integer;
     Some((same, format!("{} / {}", rach.max_retrans, rach.tx_integer)))
 }
 
 /// RE=1 and emergency calls the only barred class, in a cell that is not barred.
 fn access(view: &View<'_>) -> Option<(bool, String)> {
-    let rach = view.fields.rach?;
+    let rach = view.gsm?.rach?;
     let same = rach.re && rach.access_classes_barred == 0x0400 && !rach.cell_barred;
     Some((same, format!("RE={} / AC={:04x}", u8::from(rach.re), rach.access_classes_barred)))
 }
 
 fn t3212(view: &View<'_>, default: u8) -> Option<(bool, String)> {
-    let t3212 = view.fields.control_channel?.t3212;
+    let t3212 = view.gsm?.control_channel?.t3212;
     Some((t3212 == default, t3212.to_string()))
 }
 
 fn selection(view: &View<'_>, hysteresis: &[u8], ms_txpwr: Option<u8>) -> Option<(bool, String)> {
-    let s = view.fields.selection?;
+    let s = view.gsm?.selection?;
     let same = s.rxlev_access_min == 0
         && hysteresis.contains(&s.cell_reselect_hysteresis)
         && ms_txpwr.is_none_or(|txpwr| s.ms_txpwr_max_cch == txpwr)
@@ -74,30 +78,30 @@ fn selection(view: &View<'_>, hysteresis: &[u8], ms_txpwr: Option<u8>) -> Option
 }
 
 fn control_channel(view: &View<'_>, ag_blocks: u8, pa_code: u8) -> Option<(bool, String)> {
-    let c = view.fields.control_channel?;
+    let c = view.gsm?.control_channel?;
     let same = c.ccch_conf == 1 && c.bs_ag_blks_res == ag_blocks && c.bs_pa_mfrms == pa_code && c.att;
     Some((same, format!("{} / {} / {} / {}", c.ccch_conf, c.bs_ag_blks_res, c.bs_pa_mfrms, u8::from(c.att))))
 }
 
 fn cell_options(view: &View<'_>, radio_link_timeout: u8) -> Option<(bool, String)> {
-    let o = view.fields.cell_options?;
+    let o = view.gsm?.cell_options?;
     let same = o.dtx == 2 && !o.pwrc && o.radio_link_timeout == radio_link_timeout;
     Some((same, format!("{} / {} / {}", o.dtx, u8::from(o.pwrc), o.radio_link_timeout)))
 }
 
 fn ncc_permitted(view: &View<'_>, default: u8) -> Option<(bool, String)> {
-    let permitted = view.fields.ncc_permitted?;
+    let permitted = view.gsm?.ncc_permitted?;
     Some((permitted == default, format!("{permitted:08b}")))
 }
 
 fn own_channel_listed(view: &View<'_>) -> Option<(bool, String)> {
-    let listed = view.fields.neighbours_si2.as_deref()?;
+    let listed = view.gsm?.neighbours_si2.as_deref()?;
     let same = gsm_arfcn(view.cell.center_hz).is_some_and(|own| listed == [own]);
     Some((same, format!("{listed:?}")))
 }
 
 fn identity(view: &View<'_>, lacs: &[u32], cells: &[u64], bsic: u16) -> Option<(bool, String)> {
-    let (lac, cell_id) = (view.lac?, view.cell_id?);
+    let (lac, cell_id) = (view.area?, view.cell_id?);
     // The BSIC alone is one of 64 and says nothing.
     let same = lacs.contains(&lac) && (cells.contains(&cell_id) || view.cell.id == bsic)
         || cells.contains(&cell_id) && view.cell.id == bsic;
@@ -137,20 +141,21 @@ pub(super) fn schedule_in_words(fields: &GsmFields) -> String {
 }
 
 fn minimal_broadcast(view: &View<'_>, gprs: bool) -> Option<(bool, String)> {
-    let minimal = is_minimal_schedule(view.fields)?;
-    let rest = view.fields.si3_rest.as_ref()?;
-    let default_rest = match (gprs, view.fields.gprs) {
+    let fields = view.gsm?;
+    let minimal = is_minimal_schedule(fields)?;
+    let rest = fields.si3_rest.as_ref()?;
+    let default_rest = match (gprs, fields.gprs) {
         (false, None) => rest.padding_only,
         (true, Some(gprs)) => rest.selection.is_none() && gprs.rac == Some(0),
         _ => false,
     };
     let rest = if rest.padding_only { "rest octets empty" } else { "rest octets used" };
-    Some((minimal && default_rest, format!("{}, {rest}", schedule_in_words(view.fields))))
+    Some((minimal && default_rest, format!("{}, {rest}", schedule_in_words(fields))))
 }
 
 fn osmo_rest(view: &View<'_>) -> Option<(bool, String)> {
-    let rest = view.fields.si3_rest.as_ref()?;
-    let mscr = view.fields.control_channel?.mscr;
+    let rest = view.gsm?.si3_rest.as_ref()?;
+    let mscr = view.gsm?.control_channel?.mscr;
     let bare = rest.selection.is_none() && rest.power_offset.is_none() && rest.gprs.is_none() && !rest.si2ter;
     let value = format!(
         "R99={} / 3G early classmark={} / GPRS={}",
@@ -173,7 +178,7 @@ const IDENTITY: &str = "LAC / CI / BSIC";
 const BROADCAST: &str = "SI types by TC, SI3 rest octets";
 
 /// Compared one by one; of equal scores the first wins.
-const STACKS: [Stack; 3] = [
+static STACKS: [Stack; 3] = [
     Stack {
         name: "OpenBTS",
         traits: &[
@@ -264,18 +269,36 @@ const STACKS: [Stack; 3] = [
     },
 ];
 
+/// The stacks of a standard.
+fn stacks_of(rat: Rat) -> &'static [Stack] {
+    match rat {
+        Rat::Gsm => &STACKS,
+        Rat::Lte => &LTE_STACKS,
+        Rat::Umts | Rat::Nr => &[],
+    }
+}
+
 /// The defaults that a cell shows, `stack:default`; identity defaults are not among them, they are one cell's own.
-pub(super) fn shown(cell: CellKey, fields: &GsmFields) -> BTreeSet<String> {
-    let view = View { cell, fields, lac: None, cell_id: None };
+fn shown_by(view: &View<'_>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for stack in &STACKS {
+    for stack in stacks_of(view.cell.rat) {
         for default in stack.traits {
-            if (default.test)(&view).is_some_and(|(same, _)| same) {
+            if (default.test)(view).is_some_and(|(same, _)| same) {
                 found.insert(format!("{}:{}", stack.name, default.name));
             }
         }
     }
     found
+}
+
+/// The defaults that a GSM cell shows.
+pub(super) fn shown(cell: CellKey, fields: &GsmFields) -> BTreeSet<String> {
+    shown_by(&View { cell, gsm: Some(fields), lte: None, area: None, cell_id: None })
+}
+
+/// The defaults that an LTE cell shows.
+pub(super) fn shown_by_lte(cell: CellKey, fields: &LteFields) -> BTreeSet<String> {
+    shown_by(&View { cell, gsm: None, lte: Some(fields), area: None, cell_id: None })
 }
 
 /// SI-13.
@@ -284,13 +307,13 @@ pub(super) struct StackFingerprint;
 
 static ABOUT: About = About {
     id: "SI-13",
-    version: 1,
+    version: 2,
     tier: Tier::A,
     title: "Defaults of open-source base station software",
-    description: "At least `matches_b` independent defaults of OpenBTS, YateBTS or osmo-bsc (tier B), at least `matches_a` (tier A), \
+    description: "At least `matches_b` independent defaults of OpenBTS, YateBTS, osmo-bsc, srsRAN or OAI (tier B), at least `matches_a` (tier A), \
                   network and channel not counted. A default that a licensed cell in reach shows, or without a register that `min_siblings` \
                   other cells of the network show, does not count.",
-    source: "OpenBTS 7766ef9, YateBTS 9b289b4, osmo-bsc 1245bb6: configuration defaults as read in their sources",
+    source: "OpenBTS 7766ef9, YateBTS 9b289b4, osmo-bsc 1245bb6, srsRAN 4G 1fab3df, OAI 883724b: configuration defaults as read in their sources",
     innocent: &[
         "a licensed private or university network built on the same software",
         "a commercial small cell built on Osmocom",
@@ -305,25 +328,25 @@ impl Rule for StackFingerprint {
     }
 
     fn judge(&self, case: &Case<'_>) -> Judgement {
-        let Some(fields) = case.gsm else { return Judgement::Unknown };
         let identity = case.observation.identity.as_ref();
         let view = View {
             cell: case.observation.cell,
-            fields,
-            lac: identity.and_then(|i| i.area),
+            gsm: case.gsm,
+            lte: case.lte,
+            area: identity.and_then(|i| i.area),
             cell_id: identity.and_then(|i| i.cell_id),
         };
         let licensed = case.register.is_some_and(|r| case.plmn.is_some_and(|p| r.covers(p.mcc())));
-        let siblings = case.siblings();
         let usual = |name: &str| {
             let has = |set: &BTreeSet<String>| set.contains(name);
             let of_licensed = |p: &&super::baseline::Profile| p.cell != view.cell && has(&p.stack_defaults);
             case.baseline.licensed().any(|p| of_licensed(&p))
-                || (!licensed && siblings.iter().filter(|p| has(&p.stack_defaults)).count() >= case.config.min_siblings)
+                || (!licensed
+                    && case.siblings().iter().filter(|p| has(&p.stack_defaults)).count() >= case.config.min_siblings)
         };
-        let mut best: Option<(&Stack, Vec<crate::observation::Evidence>)> = None;
+        let mut best: Option<(&Stack, Vec<Evidence>)> = None;
         let mut received = false;
-        for stack in &STACKS {
+        for stack in stacks_of(view.cell.rat) {
             let mut matches = Vec::new();
             for default in stack.traits {
                 let Some((same, value)) = (default.test)(&view) else { continue };
@@ -345,7 +368,11 @@ impl Rule for StackFingerprint {
                 let expected = format!("fewer than {} defaults of one stack", limits.stack_matches_b);
                 let mut all = vec![evidence("base station software", score, expected)];
                 all.extend(matches);
-                fires(tier, &[Basis::Message("SI3")], all)
+                let rests_on: &'static [Basis] = match view.cell.rat {
+                    Rat::Gsm => &[Basis::Message("SI3")],
+                    _ => &[Basis::Identity, Basis::Sib(2)],
+                };
+                fires(tier, rests_on, all)
             }
             _ if received => Judgement::Quiet,
             _ => Judgement::Unknown,

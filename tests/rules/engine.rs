@@ -1,5 +1,6 @@
 //! The engine: copies, repetition, learning, bounds, state, determinism.
 
+use crate::lte_support::{lte_siblings, own};
 use crate::support::*;
 use daen::cell::{CellIdentity, CellKey, Plmn, Rat};
 use daen::observation::Tier::{B, C};
@@ -197,7 +198,7 @@ fn a_state_of_an_unknown_version_is_refused_with_the_remedy() {
     let mut engine = Engine::new(Config::default(), None);
     judge(&mut engine, siblings("520-03", 0, |_| {}));
     let state = engine.export_state();
-    let newer = state.replace("\"version\":1", "\"version\":7");
+    let newer = state.replace("\"version\":2", "\"version\":7");
     let error = engine.import_state(&newer).unwrap_err().to_string();
     assert!(error.contains("version 7") && error.contains("export it with this version of daen"), "{error}");
     assert_eq!(engine.export_state(), state, "the engine is as before");
@@ -207,6 +208,30 @@ fn a_state_of_an_unknown_version_is_refused_with_the_remedy() {
         let error = engine.import_state(bad).unwrap_err().to_string();
         assert!(error.contains(part) && error.contains("--state"), "{bad}: {error}");
     }
+}
+
+#[test]
+fn a_state_of_the_version_before_is_read() {
+    let mut engine = Engine::new(Config::default(), None);
+    let usual = |f: &mut GsmFields| f.control_channel.as_mut().unwrap().t3212 = 5;
+    judge(&mut engine, siblings("520-03", 0, usual));
+    let state = engine.export_state();
+    let before = state.replace("\"version\":2", "\"version\":1");
+    assert_ne!(before, state);
+    let mut fresh = Engine::new(Config::default(), None);
+    fresh.import_state(&before).unwrap();
+    assert_eq!(fresh.export_state(), state);
+}
+
+#[test]
+fn values_of_lte_cells_survive_a_restart() {
+    let mut node = Engine::new(Config::default(), None);
+    judge(&mut node, lte_siblings("520-03", 0, |_| {}));
+    let mut restarted = Engine::new(Config::default(), None);
+    restarted.import_state(&node.export_state()).unwrap();
+    assert_eq!(restarted.export_state(), node.export_state());
+    let eager = own().sib3(|s| s.priority = 7);
+    assert_eq!(tiers(&judge(&mut restarted, [eager.heard(10)]), "RS-07"), [B], "among the siblings it has learned");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use daen::observation::Tier::{A, B, C};
-use daen::rules::Engine;
+use daen::rules::{Config, Engine};
 
 fn at_border(network: &str, arfcn: u16) -> Cell {
     public(network, arfcn, 5, 5001, 10_101).at_the_border()
@@ -32,6 +32,18 @@ fn id_01_near_miss_networks_of_both_countries_are_silent_and_a_neighbour_is_cont
     }
     assert_eq!(tiers(&judge_anew(None, [at_border("457-01", 30).heard(0)]), "ID-01"), [C]);
     assert_eq!(tiers(&judge_anew(None, [at_border("520-77", 30).heard(0)]), "ID-01"), [B], "an MNC nobody has");
+}
+
+#[test]
+fn id_01_benign_lookalike_a_far_countrys_cell_that_a_duct_brings_is_context() {
+    let level = |snr_db: f64| {
+        let mut heard = at_border("502-12", 30).heard(0);
+        heard.snr_db.0 = snr_db;
+        judge_anew(None, [heard])
+    };
+    assert_eq!(tiers(&level(19.9), "ID-01"), [C]);
+    assert_eq!(tiers(&level(19.9), "ID-03"), [], "it keeps to its own country's plan");
+    assert_eq!((tiers(&level(20.0), "ID-01"), tiers(&level(20.0), "ID-03")), (vec![A], vec![B]));
 }
 
 #[test]
@@ -186,6 +198,22 @@ fn id_05_benign_lookalike_no_register_of_the_country_no_verdict() {
     let (crowd, _) =
         daen::rules::Register::load(crowd.as_bytes(), daen::rules::Format::Detect).expect("the file is good");
     assert_eq!(tiers(&judge_anew(Some(crowd), [cambodian.heard(0)]), "ID-05"), [], "absence from a crowd database");
+}
+
+#[test]
+fn id_05_benign_lookalike_a_planned_change_of_areas_that_the_register_does_not_have_yet_is_context() {
+    let rows: Vec<String> = (0..6).map(|n| format!("TH-{n},gsm,520-03,{},5001,{n},{n},licensed,", 51 + n)).collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let of = |n: u16, lac: u32, at: i64| public("520-03", 51 + n, n, lac, n.into()).heard(at);
+    let judged = |cells: u16| {
+        let mut engine = Engine::new(Config::default(), Some(register(&rows)));
+        judge(&mut engine, (0..6).map(|n| of(n, 5001, 0)));
+        let night = judge(&mut engine, (0..cells).map(|n| of(n, 6001, 600)));
+        let day = judge(&mut engine, (0..cells).map(|n| of(n, 6001, 8000)));
+        (tiers(&night, "ID-05"), tiers(&day, "ID-05"), tiers(&day, "ID-08"))
+    };
+    assert_eq!(judged(6), (vec![C; 6], vec![C; 6], vec![C; 6]), "context at once and the next day");
+    assert_eq!(judged(1), (vec![C], vec![B], vec![B]), "one cell alone counts after an hour");
 }
 
 #[test]

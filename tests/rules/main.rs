@@ -4,12 +4,21 @@
 #![allow(clippy::unwrap_used)]
 
 mod area;
+mod benign;
+mod border;
 mod broadcast;
 mod engine;
 mod identity;
+mod lte_broadcast;
+mod lte_camping;
+mod lte_carrier;
+mod lte_identity;
+mod lte_support;
 #[cfg(feature = "sensor")]
 mod octets;
 mod register;
 mod reselection;
+mod rogue;
 mod stacks;
 mod support;
+mod warning;

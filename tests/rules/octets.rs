@@ -8,7 +8,7 @@ use daen::observation::gsm::GsmFields;
 use daen::observation::{BroadcastBlock, Clock, ClockSource, Fields, Finding, Observation, Octets, Tier};
 use daen::radio::sigmf::{Overrides, describe};
 use daen::radio::source::{Event, IqBlock, IqSource, StreamInfo};
-use daen::rat::gsm::{Options, Receiver};
+use daen::rat::{gsm, lte};
 use daen::rules::{Config, Engine, Format, Register};
 use daen::sensor::observe::{Context, observe};
 use daen::synth::si::{CellParameters, preset};
@@ -109,23 +109,30 @@ fn capture(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// The findings of a recording, through receiver and engine.
-fn of_recording(path: &std::path::Path, register: Option<Register>) -> (Vec<Finding>, Option<Observation>) {
+/// The findings of a recording through both receivers and the engine, and the last observation.
+fn judged(path: &std::path::Path, rules: Config, register: Option<Register>) -> (Vec<Finding>, Option<Observation>) {
     let mut recording = describe(path, Overrides::default()).unwrap().open().unwrap();
-    let mut engine = Engine::new(Config::default(), register);
+    let mut engine = Engine::new(rules, register);
     let (mut findings, mut last, mut block) = (Vec::new(), None, IqBlock::default());
-    let mut stream: Option<(StreamInfo, Receiver)> = None;
+    let mut stream: Option<(StreamInfo, gsm::Receiver, lte::Receiver)> = None;
     loop {
         let event = recording.read(1 << 16, &mut block).unwrap();
         let mut reports = Vec::new();
-        let Some((info, receiver)) = stream.as_mut() else {
+        let Some((info, gsm, lte)) = stream.as_mut() else {
             let Event::Stream(info) = event else { panic!("a stream comes first") };
-            stream = Some((info.clone(), Receiver::new(&info, Options::default())));
+            let lte = lte::Receiver::new(&info, lte::Options::default());
+            stream = Some((info.clone(), gsm::Receiver::new(&info, gsm::Options::default()), lte));
             continue;
         };
         match event {
-            Event::Samples => receiver.process(&block.samples, &mut reports),
-            Event::End => receiver.finish(&mut reports),
+            Event::Samples => {
+                gsm.process(&block.samples, &mut reports);
+                lte.process(&block.samples, &mut reports);
+            }
+            Event::End => {
+                gsm.finish(&mut reports);
+                lte.finish(&mut reports);
+            }
             Event::Stream(_) => panic!("the recording has one segment"),
         }
         let clock = Clock { source: ClockSource::Recording, sigma_ns: None, locked: false, since_ns: None };
@@ -138,6 +145,56 @@ fn of_recording(path: &std::path::Path, register: Option<Register>) -> (Vec<Find
         if event == Event::End {
             return (findings, last);
         }
+    }
+}
+
+fn of_recording(path: &std::path::Path, register: Option<Register>) -> (Vec<Finding>, Option<Observation>) {
+    judged(path, Config::default(), register)
+}
+
+/// Recordings of public cells: everything of GSM and LTE but those of a software eNodeB.
+const PUBLIC: [&str; 16] = [
+    "gsm/bcch-953M6-500k",
+    "gsm/beacon-941M0-500k",
+    "gsm/no-cell-937M-4M",
+    "gsm/vodafone-arfcn725-1M",
+    "gsm/wideband-941M-4M",
+    "lte/b20-796M-1M92",
+    "lte/b20-806M-19M2-clipped",
+    "lte/b20-816M-1M92",
+    "lte/b3-1815M3-19M2",
+    "lte/b3-1852M5-19M2",
+    "lte/b3-1860M-1M92",
+    "lte/b40-tdd-2360M-19M2",
+    "lte/b41-2565M-1M92",
+    "lte/b41-2645M-1M92",
+    "lte/noise-1M92",
+    "lte/nothing-826M-1M92",
+];
+
+#[test]
+fn public_cells_of_all_real_recordings_raise_nothing_but_context() {
+    // As a node there would judge (its countries configured, one copy enough, since the recordings are short), and as a user without settings.
+    let there = config("countries = [\"206\", \"262\", \"272\", \"460\"]\ncopies = 1");
+    for name in PUBLIC {
+        let Some(path) = capture(&format!("{name}.sigmf-meta")) else { continue };
+        for (whose, rules) in [("there", there.clone()), ("anywhere", Config::default())] {
+            let (findings, _) = judged(&path, rules, None);
+            println!("{name}, {whose}: {:?}", verdicts(&findings));
+            assert!(findings.iter().all(|f| f.tier == C), "{name}, {whose}: {:?}", verdicts(&findings));
+        }
+    }
+}
+
+#[test]
+fn a_software_enodebs_test_networks_are_named_and_its_warning_is_told() {
+    for name in ["lte/enb-leg50", "lte/enb-leg100x2", "lte/enb-warn25"] {
+        let Some(path) = capture(&format!("{name}.sigmf-meta")) else { continue };
+        let (findings, _) = judged(&path, Config::default(), None);
+        println!("{name}: {:?}", verdicts(&findings));
+        assert!(verdicts(&findings).contains(&("ID-01", A)), "001 is a test country: {:?}", verdicts(&findings));
+        let warned = findings.iter().find(|f| f.rule == "PG-11");
+        assert_eq!(warned.map(|f| f.tier), (name == "lte/enb-warn25").then_some(C), "no siblings to hold it against");
     }
 }
 

@@ -26,7 +26,7 @@ struct Signature {
 }
 
 /// Gravest first: the first that is complete names the class.
-const SIGNATURES: [Signature; 8] = [
+const SIGNATURES: [Signature; 11] = [
     Signature { class: VerdictClass::FakePublicWarning, all: &[&["PG-11"]], some: 0, of: &[] },
     Signature { class: VerdictClass::Jammer, all: &[&["JM-01", "JM-02"]], some: 0, of: &[] },
     Signature {
@@ -35,18 +35,42 @@ const SIGNATURES: [Signature; 8] = [
         some: 2,
         of: &[&["ID-11"], &["RF-10"], &["RF-08", "RF-09"], &["PG-05"], &["JM-03"], &["RS-04"], &["SI-01"]],
     },
+    // The LTE half of a staged blaster: it sends phones down to GSM.
+    Signature {
+        class: VerdictClass::SmsBlaster,
+        all: &[&["RS-11"], &["ID-05", "ID-08", "SI-13", "RS-12"]],
+        some: 0,
+        of: &[],
+    },
     Signature {
         class: VerdictClass::ImsiCatcher,
         all: &[&["ID-05", "ID-13"], &["RF-06"], &["ID-10", "SI-02"], &["RF-01", "RF-02"]],
         some: 0,
         of: &[],
     },
+    // An LTE catcher: nobody's cell that is in a hurry. Four signs: a home cell without an entry has up to three of them.
+    Signature {
+        class: VerdictClass::ImsiCatcher,
+        all: &[&["ID-05", "SI-13"]],
+        some: 4,
+        of: &[
+            &["ID-07"],
+            &["ID-08"],
+            &["RS-07"],
+            &["RS-08", "RS-09"],
+            &["RS-10", "RS-14"],
+            &["RF-13"],
+            &["SI-05", "SI-06"],
+        ],
+    },
     Signature { class: VerdictClass::Clone, all: &[&["ID-12"]], some: 0, of: &[] },
     Signature { class: VerdictClass::UnlicensedCarrier, all: &[&["ID-03", "ID-04"]], some: 0, of: &[] },
     Signature { class: VerdictClass::Repeater, all: &[&["XB-04", "XB-05", "XB-06"]], some: 0, of: &[] },
+    // It sends what another station says of itself; where the original is, only a second look can tell.
+    Signature { class: VerdictClass::Clone, all: &[&["SI-17"]], some: 0, of: &[] },
     Signature {
         class: VerdictClass::UnregisteredCell,
-        all: &[&["ID-01", "ID-02", "ID-05", "SI-13"]],
+        all: &[&["ID-01", "ID-02", "ID-05", "SI-13", "RS-11", "RS-12"]],
         some: 0,
         of: &[],
     },
@@ -119,7 +143,10 @@ pub fn assess(emitter: &Emitter, twins: &[&Emitter]) -> Option<Assessment> {
     let signature = signatures.iter().find(|signature| signature.is_complete(&rules))?;
     let class = match signature.class {
         // A phone does not camp on a test network, so nobody lures phones with one: a laboratory that leaks.
-        VerdictClass::SmsBlaster | VerdictClass::UnlicensedCarrier | VerdictClass::UnregisteredCell
+        VerdictClass::SmsBlaster
+        | VerdictClass::ImsiCatcher
+        | VerdictClass::UnlicensedCarrier
+        | VerdictClass::UnregisteredCell
             if is_test_network(emitter) && !rules.contains("ID-11") =>
         {
             VerdictClass::TestNetwork

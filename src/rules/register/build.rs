@@ -69,11 +69,19 @@ impl Builder {
             .filter(|&at| rows[at as usize].official && rows[at as usize].center_khz != u32::MAX)
             .collect();
         carriers.sort_unstable_by_key(|&at| (rows[at as usize].rat, rows[at as usize].center_khz, at));
-        for row in order.iter().map(|&at| &rows[at as usize]).filter(|row| row.official) {
+        for row in order.iter().map(|&at| &rows[at as usize]) {
+            if !row.official {
+                *register.crowd.entry((row.rat, row.plmn.mcc(), row.plmn.mnc())).or_default() += 1;
+                continue;
+            }
             register.official += 1;
             register.countries.insert(row.plmn.mcc());
             if row.area != u32::MAX {
                 register.areas.entry((row.rat, row.plmn)).or_default().insert(row.area);
+            }
+            if row.center_khz != u32::MAX {
+                let carriers = register.carriers.entry((row.rat, row.plmn)).or_default();
+                carriers.insert(u64::from(row.center_khz) * 1000);
             }
         }
         register.by_identity = order;

@@ -205,6 +205,10 @@ pub struct Register {
     countries: BTreeSet<u16>,
     /// Area codes by standard and network, licence registers only.
     areas: BTreeMap<(Rat, Plmn), BTreeSet<u32>>,
+    /// Carriers by standard and network, hertz, licence registers only.
+    carriers: BTreeMap<(Rat, Plmn), BTreeSet<u64>>,
+    /// Rows of crowd databases by standard, MCC and MNC.
+    crowd: BTreeMap<(Rat, u16, u16), usize>,
     official: usize,
 }
 
@@ -277,6 +281,16 @@ impl Register {
     /// Area codes that licences of this network name, ascending.
     pub fn areas(&self, rat: Rat, plmn: Plmn) -> Option<&BTreeSet<u32>> {
         self.areas.get(&(rat, plmn))
+    }
+
+    /// Carriers that licences of this network name, hertz, ascending.
+    pub fn carriers(&self, rat: Rat, plmn: Plmn) -> Option<&BTreeSet<u64>> {
+        self.carriers.get(&(rat, plmn))
+    }
+
+    /// How many cells of this network a crowd database knows; it does not keep the number of MNC digits.
+    pub fn crowd_cells(&self, rat: Rat, plmn: Plmn) -> usize {
+        self.crowd.get(&(rat, plmn.mcc(), plmn.mnc())).copied().unwrap_or(0)
     }
 
     /// Rows of this network and cell identity, whatever their area and carrier. Crowd rows match by the MNC's value, licences by its
