@@ -155,7 +155,7 @@ impl Resources {
     fn data(&mut self, turn: u64, number: u16, subframe: usize, grids: &mut [Grid]) {
         let (cell, layout) = (&self.cell, &self.layout);
         let mut random = ChaCha8Rng::seed_from_u64(cell.seed);
-        random.set_stream(turn * SUBFRAMES as u64 + subframe as u64);
+        random.set_stream(turn.wrapping_mul(SUBFRAMES as u64).wrapping_add(subframe as u64));
         let special = self.plan.is_special(subframe);
         let factor = match cell.frames {
             super::Frames::Type1 => 1,
