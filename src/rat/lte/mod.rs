@@ -17,6 +17,7 @@
 //! - 3GPP TS 36.104 Release 17: channel raster (clause 5.7.2)
 
 pub mod acquire;
+pub mod carriers;
 pub mod cell;
 pub mod channel;
 pub mod control;
