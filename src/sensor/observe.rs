@@ -9,7 +9,7 @@
 use crate::cell::{CellIdentity, Rat};
 use crate::observation::{BroadcastBlock, Clock, Level, Observation, Octets, Position, ReceiverState};
 use crate::radio::source::StreamInfo;
-use crate::rat::CellReport;
+use crate::rat::{CellReport, stable_octets};
 use crate::units::{Nanos, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -29,12 +29,6 @@ pub struct Context<'a> {
     /// Samples known to be lost over the life of the stream.
     pub lost_samples: u64,
 }
-
-/// Names of the broadcast messages whose content stays the same while a cell's configuration does.
-///
-/// All SYSTEM INFORMATION that describes the cell; not SI7, SI8 (parts of SI4's rest octets that may rotate), SI9 (schedule of
-/// other messages) or messages that are kept as octets only.
-const STABLE: [&str; 8] = ["SI1", "SI13", "SI2", "SI2bis", "SI2quater", "SI2ter", "SI3", "SI4"];
 
 /// The observation that a report amounts to.
 ///
@@ -59,7 +53,7 @@ pub fn observe(report: &CellReport, context: &Context<'_>) -> Observation {
         }),
         broadcast: report.broadcast.clone(),
         fields: report.fields.clone(),
-        content_sha256: content_sha256(&report.broadcast),
+        content_sha256: content_sha256(report.key.rat, &report.broadcast),
         receiver: ReceiverState {
             stream: context.stream.stream.clone(),
             clipped_ppm: parts_per_million(context.clipped, context.samples),
@@ -72,12 +66,10 @@ pub fn observe(report: &CellReport, context: &Context<'_>) -> Observation {
 /// (two octets, big-endian) and the octets. `None` where no stable message was received.
 ///
 /// It covers what has been received so far, so it changes when a further type of message is heard for the first time.
-pub fn content_sha256(broadcast: &[BroadcastBlock]) -> Option<Octets> {
-    let mut stable: Vec<(&str, &[u8])> = broadcast
-        .iter()
-        .filter(|block| STABLE.contains(&block.name.as_str()))
-        .map(|block| (block.name.as_str(), block.octets.0.as_slice()))
-        .collect();
+pub fn content_sha256(rat: Rat, broadcast: &[BroadcastBlock]) -> Option<Octets> {
+    let content = |block: &BroadcastBlock| stable_octets(rat, block);
+    let mut stable: Vec<(&str, Vec<u8>)> =
+        broadcast.iter().filter_map(|block| Some((block.name.as_str(), content(block)?))).collect();
     if stable.is_empty() {
         return None;
     }
@@ -205,13 +197,28 @@ mod tests {
         let (a, b) = (block("SI3", SI3), block("SI1", "55061900"));
         let mut often = a.clone();
         often.count = 40;
-        let hash = content_sha256(&[a.clone(), b.clone()]);
-        assert_eq!(hash, content_sha256(&[b.clone(), often, block("SI9", "01")]), "order, counts, schedules");
-        assert_ne!(hash, content_sha256(&[a, block("SI1", "55061901")]));
-        assert_eq!(content_sha256(&[block("SI9", "01")]), None);
+        let hash = content_sha256(Rat::Gsm, &[a.clone(), b.clone()]);
+        assert_eq!(hash, content_sha256(Rat::Gsm, &[b.clone(), often, block("SI9", "01")]), "order, counts, schedules");
+        assert_ne!(hash, content_sha256(Rat::Gsm, &[a, block("SI1", "55061901")]));
+        assert_eq!(content_sha256(Rat::Gsm, &[block("SI9", "01")]), None);
         // sha256("SI1" 00 0004 55061900), by coreutils' sha256sum.
         let known = "01a3801f3e4669725513a556cd46093fca7441e8f9caece883bda95982bfafff";
-        assert_eq!(content_sha256(&[b]).unwrap().to_string(), known);
+        assert_eq!(content_sha256(Rat::Gsm, &[b]).unwrap().to_string(), known);
+    }
+
+    /// SIB1 of the recording lte/b40-tdd-2360M-19M2.
+    #[test]
+    fn the_content_hash_of_an_lte_cell_leaves_out_what_passes() {
+        let sib1 = "7051800111271486c0182359c242041127d9";
+        let hash = |blocks: &[BroadcastBlock]| content_sha256(Rat::Lte, blocks);
+        // A primary notification of ETWS is the moment's, whether it comes alone or not.
+        let warning = block("SI", "0020110230000580000000");
+        assert_eq!(hash(&[warning.clone()]), None);
+        let alone = hash(&[block("MIB", "a80000"), block("SIB1", sib1)]);
+        assert!(alone.is_some());
+        assert_eq!(alone, hash(&[block("MIB", "a80000"), block("SIB1", sib1), warning]));
+        assert_ne!(alone, hash(&[block("MIB", "a80000"), block("SIB1", "7051800111281486c0182359c242041127d9")]));
+        assert_eq!(hash(&[block("SI3", SI3)]), None, "a message of another standard");
     }
 
     #[test]

@@ -4,12 +4,13 @@ use super::cadence::Cadence;
 use super::observe::{Context, observe};
 use super::spool::Class;
 use crate::cell::CellKey;
-use crate::observation::{Clock, Item, Observation, Position};
+use crate::observation::{Clock, Finding, Item, Observation, Position};
 use crate::radio::ring::Reader;
 use crate::radio::source::{Event, SourceError, StreamInfo};
-use crate::rat::{CellReport, gsm};
+use crate::rat::{self, CellReport, Receivers};
 use crate::rules::Engine;
 use crate::units::{Nanos, Timestamp};
+use num_complex::Complex32;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -50,12 +51,106 @@ pub struct Station<'a> {
     pub keep: &'a mut dyn FnMut(&Engine),
 }
 
-/// One stream being received.
-struct Stream {
+/// What surrounds a stream while it is received.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings {
+    /// The clock that stamped the stream.
+    pub clock: Clock,
+    /// Where the antenna stands.
+    pub position: Option<Position>,
+    /// Samples known to be lost.
+    pub lost_samples: u64,
+}
+
+/// A report, what it amounts to, and what the rules say of it.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// As the receiver gave it.
+    pub report: CellReport,
+    /// What the hub may be told.
+    pub observation: Observation,
+    /// What the rules found in it.
+    pub findings: Vec<Finding>,
+    /// It is the stream's last word on the cell.
+    pub last: bool,
+}
+
+/// One stream through all receivers, observation and rules: what node and `daen replay` have in common.
+#[derive(Debug)]
+pub struct Hearing {
     info: StreamInfo,
-    receiver: gsm::Receiver,
+    receivers: Receivers,
     samples: u64,
     clipped: u64,
+    reports: Vec<CellReport>,
+}
+
+impl Hearing {
+    /// For one stream; a gap or a retune makes a new one.
+    pub fn new(info: StreamInfo, options: rat::Options) -> Hearing {
+        let receivers = Receivers::new(&info, options);
+        Hearing { info, receivers, samples: 0, clipped: 0, reports: Vec::new() }
+    }
+
+    /// What is received.
+    pub fn info(&self) -> &StreamInfo {
+        &self.info
+    }
+
+    /// Samples taken.
+    pub fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// How many of them touched full scale.
+    pub fn clipped(&self) -> u64 {
+        self.clipped
+    }
+
+    /// Takes the next block, of which `clipped` samples touched full scale.
+    pub fn process(&mut self, samples: &[Complex32], clipped: u32) {
+        self.samples += samples.len() as u64;
+        self.clipped += u64::from(clipped);
+        self.receivers.process(samples, &mut self.reports);
+    }
+
+    /// What the blocks have brought since the last call, told and judged.
+    ///
+    /// It does not depend on the sizes of the blocks, but for the share of clipped samples so far.
+    pub fn judged(&mut self, around: Surroundings, engine: &mut Engine) -> Vec<Judged> {
+        self.judge(0, around, engine)
+    }
+
+    /// The stream has ended: the last word on every cell.
+    pub fn finish(mut self, around: Surroundings, engine: &mut Engine) -> Vec<Judged> {
+        let last = self.receivers.finish(&mut self.reports);
+        self.judge(last, around, engine)
+    }
+
+    /// Turns the reports that wait into observations and judges them; the last `last` of them are final.
+    fn judge(&mut self, last: usize, around: Surroundings, engine: &mut Engine) -> Vec<Judged> {
+        let live = self.reports.len().saturating_sub(last);
+        let context = Context {
+            stream: &self.info,
+            clock: around.clock,
+            position: around.position,
+            samples: self.samples,
+            clipped: self.clipped,
+            lost_samples: around.lost_samples,
+        };
+        let judged = self.reports.drain(..).enumerate().map(|(n, report)| {
+            let observation = observe(&report, &context);
+            let mut findings = Vec::new();
+            engine.judge(&observation, &mut findings);
+            Judged { report, observation, findings, last: n >= live }
+        });
+        judged.collect()
+    }
+}
+
+/// One stream of a station.
+struct Stream {
+    hearing: Hearing,
     /// By cell: when it was reported last, and how many messages it had then.
     heard: BTreeMap<CellKey, (Timestamp, u64)>,
 }
@@ -67,7 +162,6 @@ impl Station<'_> {
     /// What made the source fail; what was received before it is told all the same.
     pub fn run(&mut self, mut reader: Reader, stop: &AtomicBool) -> Result<(), SourceError> {
         let mut stream: Option<Stream> = None;
-        let mut reports = Vec::new();
         let ended = loop {
             if stop.load(Ordering::Relaxed) {
                 break Ok(());
@@ -75,19 +169,17 @@ impl Station<'_> {
             match reader.read() {
                 Ok((Event::Samples, block)) => {
                     let Some(stream) = &mut stream else { continue };
-                    stream.samples += block.samples.len() as u64;
-                    stream.clipped += u64::from(block.clipped);
-                    stream.receiver.process(&block.samples, &mut reports);
                     self.counters.samples.fetch_add(block.samples.len() as u64, Ordering::Relaxed);
+                    stream.hearing.process(&block.samples, block.clipped);
                     let lost = reader.lost_samples();
                     self.counters.lost_samples.store(lost, Ordering::Relaxed);
-                    self.tell(stream, &mut reports, lost, false);
+                    let judged = stream.hearing.judged(self.around(lost), &mut self.engine);
+                    self.tell(&mut stream.heard, judged);
                 }
                 Ok((Event::Stream(info), _)) => {
-                    let lost = reader.lost_samples();
-                    self.finish(stream.take(), lost);
-                    let receiver = gsm::Receiver::new(&info, gsm::Options::default());
-                    stream = Some(Stream { info, receiver, samples: 0, clipped: 0, heard: BTreeMap::new() });
+                    self.finish(stream.take(), reader.lost_samples());
+                    let hearing = Hearing::new(info, rat::Options::default());
+                    stream = Some(Stream { hearing, heard: BTreeMap::new() });
                 }
                 Ok((Event::End, _)) => break Ok(()),
                 Err(error) => break Err(error),
@@ -100,37 +192,30 @@ impl Station<'_> {
         ended
     }
 
-    fn finish(&mut self, stream: Option<Stream>, lost: u64) {
-        let Some(mut stream) = stream else { return };
-        let mut reports = Vec::new();
-        stream.receiver.finish(&mut reports);
-        self.tell(&mut stream, &mut reports, lost, true);
+    fn around(&self, lost_samples: u64) -> Surroundings {
+        Surroundings { clock: self.clock, position: self.position, lost_samples }
     }
 
-    fn tell(&mut self, stream: &mut Stream, reports: &mut Vec<CellReport>, lost: u64, last: bool) {
-        if reports.is_empty() {
+    fn finish(&mut self, stream: Option<Stream>, lost: u64) {
+        let Some(Stream { hearing, mut heard }) = stream else { return };
+        let around = self.around(lost);
+        let judged = hearing.finish(around, &mut self.engine);
+        self.tell(&mut heard, judged);
+    }
+
+    fn tell(&mut self, heard: &mut BTreeMap<CellKey, (Timestamp, u64)>, judged: Vec<Judged>) {
+        if judged.is_empty() {
             return;
         }
-        let mut findings = Vec::new();
-        for report in reports.drain(..) {
-            let context = Context {
-                stream: &stream.info,
-                clock: self.clock,
-                position: self.position,
-                samples: stream.samples,
-                clipped: stream.clipped,
-                lost_samples: lost,
-            };
-            let observation = observe(&report, &context);
-            self.note(stream, &observation);
-            self.engine.judge(&observation, &mut findings);
+        for Judged { observation, findings, last, .. } in judged {
+            self.note(heard, &observation);
             // The last word on a cell is told, unless it is what was told a moment ago.
             if self.cadence.admits(&observation) || (last && self.cadence.is_news(&observation)) {
                 let licensed = self.engine.is_licensed(&observation);
                 let class = if licensed { Class::Licensed } else { Class::Observation };
                 self.send(class, Item::Observation(Box::new(observation)));
             }
-            for finding in findings.drain(..) {
+            for finding in findings {
                 tracing::info!(rule = finding.rule, cell = %finding.observation.cell, tier = ?finding.tier, "finding");
                 self.send(Class::Finding, Item::Finding(Box::new(finding)));
             }
@@ -138,15 +223,15 @@ impl Station<'_> {
         (self.keep)(&self.engine);
     }
 
-    fn note(&self, stream: &mut Stream, observation: &Observation) {
+    fn note(&self, heard: &mut BTreeMap<CellKey, (Timestamp, u64)>, observation: &Observation) {
         let at = observation.at_ns;
         let messages = observation.broadcast.iter().map(|block| u64::from(block.count)).sum();
-        let before = stream.heard.insert(observation.cell, (at, messages));
+        let before = heard.insert(observation.cell, (at, messages));
         if messages > before.map_or(0, |(_, messages)| messages) {
             self.counters.last_decode_ns.fetch_max(at.0, Ordering::Relaxed);
         }
-        stream.heard.retain(|_, (heard, _)| at - *heard <= FOLLOWED);
-        self.counters.cells.store(u32::try_from(stream.heard.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+        heard.retain(|_, (last, _)| at - *last <= FOLLOWED);
+        self.counters.cells.store(u32::try_from(heard.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
         self.counters.clipped_ppm.store(observation.receiver.clipped_ppm, Ordering::Relaxed);
     }
 

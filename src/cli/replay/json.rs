@@ -1,7 +1,8 @@
 //! JSON lines: keys, order and rounding of the wire contract.
 
 use super::receive::{Cell, Outcome};
-use daen::cell::{CellKey, Plmn, Rat, gsm_arfcn};
+use daen::cell::{CellKey, Plmn, Rat};
+use daen::l3::lte::{Message, parse_bcch_dl_sch};
 use daen::observation::gsm::GsmFields;
 use daen::observation::lte::LteFields;
 use daen::observation::{Evidence, Fields, Finding, FrameName, Octets, Tier};
@@ -16,7 +17,7 @@ struct CellLine<'a> {
     file: &'a str,
     rat: Rat,
     center_hz: u64,
-    channel: Option<u16>,
+    channel: Option<u32>,
     plmns: Option<&'a [Plmn]>,
     area: Option<u32>,
     cell_id: Option<u64>,
@@ -79,6 +80,8 @@ struct BroadcastLine<'a> {
     name: &'a str,
     hex: &'a Octets,
     count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sibs: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -139,8 +142,7 @@ fn cell_line<'a>(file: &'a str, cell: &'a Cell) -> CellLine<'a> {
         file,
         rat: seen.cell.rat,
         center_hz: seen.cell.center_hz,
-        // An EARFCN depends on the band, which the carrier alone does not tell.
-        channel: (seen.cell.rat == Rat::Gsm).then(|| gsm_arfcn(seen.cell.center_hz)).flatten(),
+        channel: super::channel(seen),
         plmns: identity.map(|identity| identity.plmns.as_slice()),
         area: identity.and_then(|identity| identity.area),
         cell_id: identity.and_then(|identity| identity.cell_id),
@@ -167,13 +169,24 @@ fn cell_line<'a>(file: &'a str, cell: &'a Cell) -> CellLine<'a> {
         broadcast: seen
             .broadcast
             .iter()
-            .map(|block| BroadcastLine { name: &block.name, hex: &block.octets, count: block.count })
+            .map(|block| BroadcastLine {
+                name: &block.name,
+                hex: &block.octets,
+                count: block.count,
+                sibs: (seen.cell.rat == Rat::Lte && block.name == "SI").then(|| sibs(&block.octets)),
+            })
             .collect(),
         fields: seen.fields.as_ref().map(|fields| match fields {
             Fields::Gsm(fields) => FieldsLine::Gsm(fields),
             Fields::Lte(fields) => FieldsLine::Lte(fields),
         }),
     }
+}
+
+/// The blocks of a SystemInformation message, those that are not decoded too.
+fn sibs(octets: &Octets) -> Vec<String> {
+    let Ok(Message::SystemInformation(message)) = parse_bcch_dl_sch(&octets.0) else { return Vec::new() };
+    message.sibs.iter().map(|sib| format!("SIB{}", sib.sib_type())).collect()
 }
 
 fn lte_line(pci: u16, fields: &LteFields) -> Option<LteLine> {

@@ -6,11 +6,13 @@ mod receive;
 mod table;
 
 use anyhow::{Context, bail};
+use daen::cell::{Rat, gsm_arfcn, lte_earfcn};
+use daen::observation::{Fields, Observation};
 use daen::radio::convert::Datatype;
 use daen::radio::raw::{self, RawFormat};
 use daen::radio::recording::Recording;
 use daen::radio::sigmf;
-use daen::rat::gsm;
+use daen::rat::{self, gsm};
 use daen::rules::{Config, Engine, Format, Register};
 use daen::units::Hz;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -107,6 +109,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
+/// The channel number of a cell: of LTE in the band that the cell says it is in, for the carrier alone does not tell.
+fn channel(seen: &Observation) -> Option<u32> {
+    match seen.cell.rat {
+        Rat::Gsm => gsm_arfcn(seen.cell.center_hz).map(u32::from),
+        Rat::Lte => {
+            let sib1 = seen.fields.as_ref().and_then(Fields::lte)?.sib1.as_ref()?;
+            sib1.bands.iter().find_map(|&band| lte_earfcn(seen.cell.center_hz, band))
+        }
+        Rat::Umts | Rat::Nr => None,
+    }
+}
+
 /// What recordings are judged by.
 struct Rules {
     config: Config,
@@ -163,7 +177,10 @@ fn one(path: &Path, args: &Args, rules: &Rules) -> anyhow::Result<Outcome> {
     let options = receive::Options {
         file: path.display().to_string(),
         block: args.block as usize,
-        gsm: gsm::Options { count_ccch: args.count_ccch, ..gsm::Options::default() },
+        receivers: rat::Options {
+            gsm: gsm::Options { count_ccch: args.count_ccch, ..gsm::Options::default() },
+            ..rat::Options::default()
+        },
         plot: args.plot.is_some(),
     };
     let outcome = receive::receive(recording, &options, rules.engine()?, |samples| bar.set_position(samples));

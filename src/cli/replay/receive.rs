@@ -7,9 +7,9 @@ use daen::observation::{Clock, ClockSource, Finding, Observation};
 use daen::radio::recording::{Recording, Segment};
 use daen::radio::ring::{WhenFull, ring};
 use daen::radio::source::{Event, SourceError, StreamInfo};
-use daen::rat::{CellReport, MAX_BROADCAST, gsm, lte};
+use daen::rat::{self, MAX_BROADCAST};
 use daen::rules::Engine;
-use daen::sensor::observe::{Context, observe};
+use daen::sensor::receive::{Hearing, Judged, Surroundings};
 use daen::units::{Hz, Nanos};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,8 +22,8 @@ pub struct Options {
     pub file: String,
     /// Samples read at once.
     pub block: usize,
-    /// What the GSM receiver is asked to do.
-    pub gsm: gsm::Options,
+    /// What the receivers are asked to do.
+    pub receivers: rat::Options,
     /// Keep spectra for a plot.
     pub plot: bool,
 }
@@ -83,13 +83,9 @@ impl Outcome {
 
 /// What works on the present stream.
 struct Stream {
-    info: StreamInfo,
+    hearing: Hearing,
     segment: usize,
-    receiver: gsm::Receiver,
-    lte: lte::Receiver,
     survey: Survey,
-    samples: u64,
-    clipped: u64,
 }
 
 /// Receives all of `recording`; `progress` is told the samples read so far.
@@ -109,7 +105,7 @@ pub fn receive(mut recording: Recording, options: &Options, engine: Engine, prog
         waterfalls,
         failure: None,
     };
-    let mut run = Run { options, engine, outcome, stream: None, reports: Vec::new() };
+    let mut run = Run { options, engine, outcome, stream: None };
     let (feeder, mut reader) = ring(BLOCKS, options.block, WhenFull::Wait);
     std::thread::scope(|scope| {
         scope.spawn(|| feeder.run(&mut recording));
@@ -137,55 +133,44 @@ struct Run<'a> {
     engine: Engine,
     outcome: Outcome,
     stream: Option<Stream>,
-    reports: Vec<CellReport>,
 }
 
 impl Run<'_> {
     fn begin(&mut self, info: StreamInfo) {
         let segment = self.stream.as_ref().map_or(0, |stream| stream.segment + 1);
         self.end();
-        let receiver = gsm::Receiver::new(&info, self.options.gsm.clone());
-        let lte = lte::Receiver::new(&info, lte::Options::default());
         let survey = Survey::new(info.sample_rate);
-        self.stream = Some(Stream { info, segment, receiver, lte, survey, samples: 0, clipped: 0 });
+        let hearing = Hearing::new(info, self.options.receivers.clone());
+        self.stream = Some(Stream { hearing, segment, survey });
     }
 
     fn samples(&mut self, samples: &[num_complex::Complex32], clipped: u32) {
         let Some(stream) = &mut self.stream else { return };
-        stream.samples += samples.len() as u64;
-        stream.clipped += u64::from(clipped);
         self.outcome.samples += samples.len() as u64;
-        self.outcome.seconds += samples.len() as f64 / stream.info.sample_rate.0;
+        self.outcome.seconds += samples.len() as f64 / stream.hearing.info().sample_rate.0;
+        self.outcome.clipped += u64::from(clipped);
         stream.survey.process(samples);
         for waterfall in &mut self.outcome.waterfalls {
             waterfall.process(stream.segment, samples);
         }
-        // The receiver reports at fixed places of the stream, whatever the blocks; what stands in a report must not depend on
-        // them either, so clipping is counted in the last report alone.
-        stream.receiver.process(samples, &mut self.reports);
-        stream.lte.process(samples, &mut self.reports);
-        for report in std::mem::take(&mut self.reports) {
-            let observation = observe(&report, &context(stream, 0));
-            self.engine.judge(&observation, &mut self.outcome.findings);
-        }
+        stream.hearing.process(samples, clipped);
+        let judged = stream.hearing.judged(around(), &mut self.engine);
+        self.outcome.findings.extend(judged.into_iter().flat_map(|judged| judged.findings));
     }
 
     fn end(&mut self) {
-        let Some(mut stream) = self.stream.take() else { return };
-        let mut last = Vec::new();
-        stream.receiver.finish(&mut last);
-        stream.lte.finish(&mut last);
-        let before: u64 = self.outcome.segments[..stream.segment].iter().map(|segment| segment.samples).sum();
-        let offset = Nanos((before as f64 / stream.info.sample_rate.0 * 1e9).round() as i64);
-        for report in last {
-            let observation = observe(&report, &context(&stream, stream.clipped));
-            self.engine.judge(&observation, &mut self.outcome.findings);
-            let heard = (offset + report.first, offset + report.last);
-            let cell = Cell { observation, counts: report.counts, heard, segment: stream.segment };
-            add(&mut self.outcome.cells, cell);
+        let Some(Stream { hearing, segment, survey }) = self.stream.take() else { return };
+        let before: u64 = self.outcome.segments[..segment].iter().map(|segment| segment.samples).sum();
+        let offset = Nanos((before as f64 / hearing.info().sample_rate.0 * 1e9).round() as i64);
+        let center = hearing.info().center;
+        for Judged { report, observation, findings, last } in hearing.finish(around(), &mut self.engine) {
+            self.outcome.findings.extend(findings);
+            if last {
+                let heard = (offset + report.first, offset + report.last);
+                add(&mut self.outcome.cells, Cell { observation, counts: report.counts, heard, segment });
+            }
         }
-        self.outcome.clipped += stream.clipped;
-        let Occupancy { signals, carriers, .. } = stream.survey.finish();
+        let Occupancy { signals, carriers, .. } = survey.finish();
         self.outcome.not_supported.extend(signals);
         if self.outcome.not_supported.contains(&Signal::Lte) {
             self.outcome.not_supported.remove(&Signal::LteOrNr);
@@ -194,14 +179,14 @@ impl Run<'_> {
             self.outcome.not_supported.remove(&Signal::Lte);
             self.outcome.not_supported.remove(&Signal::LteOrNr);
         }
-        let center = stream.info.center;
         self.outcome.seen.extend(carriers.into_iter().map(|carrier| Seen { carrier, center }));
     }
 }
 
-fn context(stream: &Stream, clipped: u64) -> Context<'_> {
+/// Of a recording nothing more is known.
+fn around() -> Surroundings {
     let clock = Clock { source: ClockSource::Recording, sigma_ns: None, locked: false, since_ns: None };
-    Context { stream: &stream.info, clock, position: None, samples: stream.samples, clipped, lost_samples: 0 }
+    Surroundings { clock, position: None, lost_samples: 0 }
 }
 
 /// Adds a cell, or joins it with the same one of an earlier stream: the later measurement stays, counts add up.

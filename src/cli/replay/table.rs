@@ -1,8 +1,9 @@
 //! What a person reads: laid out for 100 columns.
 
 use super::receive::{Cell, Outcome, Seen};
-use daen::cell::{CellKey, Rat, gsm_arfcn};
+use daen::cell::{Rat, gsm_arfcn};
 use daen::dsp::occupancy::{Shape, Signal};
+use daen::observation::lte::LteFields;
 use daen::observation::{Fields, Finding};
 use daen::radio::recording::Segment;
 use daen::units::Hz;
@@ -58,30 +59,8 @@ fn band(segment: &Segment) -> String {
 }
 
 fn cells(cells: &[Cell], out: &mut impl Write) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "  {:4} {:>9} {:>5} {:>5}  {:8} {:>5} {:>9} {:>6} {:>5} {:>9} {:>15}",
-        "", "MHz", "chan", "BSIC", "PLMN", "LAC", "cell id", "dBFS", "SNR", "offset Hz", "heard, s"
-    )?;
-    for cell in cells {
-        let seen = &cell.observation;
-        let identity = seen.identity.as_ref();
-        let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-        writeln!(
-            out,
-            "  {:4} {:>9} {:>5} {:>5}  {:8} {:>5} {:>9} {:>6.1} {:>5.1} {:>+9.0} {:>15}",
-            seen.cell.rat.to_string().to_uppercase(),
-            format!("{:.3}", seen.cell.center_hz as f64 / 1e6),
-            text(channel(seen.cell).map(|n| n.to_string())),
-            seen.cell.id,
-            text(identity.and_then(|i| i.plmns.first()).map(|plmn| plmn.to_string())),
-            text(identity.and_then(|i| i.area).map(|area| area.to_string())),
-            text(identity.and_then(|i| i.cell_id).map(|id| id.to_string())),
-            seen.level.dbfs.0,
-            seen.snr_db.0,
-            seen.carrier.hz.0,
-            format!("{:.3}-{:.3}", cell.heard.0.as_secs_f64(), cell.heard.1.as_secs_f64()),
-        )?;
+    for alike in cells.chunk_by(|a, b| a.observation.cell.rat == b.observation.cell.rat) {
+        of_one_standard(alike, out)?;
     }
     if cells.iter().any(|cell| cell.observation.level.dbfs.0 > UNSCALED_DBFS) {
         paragraph(out, 2, "Levels refer to 1.0; the floats of this recording were never scaled to it.")?;
@@ -92,9 +71,46 @@ fn cells(cells: &[Cell], out: &mut impl Write) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The channel number, where the carrier alone tells it: an EARFCN depends on the band.
-fn channel(cell: CellKey) -> Option<u16> {
-    if cell.rat == Rat::Gsm { gsm_arfcn(cell.center_hz) } else { None }
+/// A table of cells of one standard, its columns named as that does.
+fn of_one_standard(cells: &[Cell], out: &mut impl Write) -> std::io::Result<()> {
+    let Some(rat) = cells.first().map(|cell| cell.observation.cell.rat) else { return Ok(()) };
+    let area = if matches!(rat, Rat::Gsm | Rat::Umts) { "LAC" } else { "TAC" };
+    writeln!(
+        out,
+        "  {:4} {:>9} {:>5} {:>5}  {:8} {:>5} {:>9} {:>6} {:>5} {:>9} {:>15}",
+        "",
+        "MHz",
+        "chan",
+        id_name(rat),
+        "PLMN",
+        area,
+        "cell id",
+        "dBFS",
+        "SNR",
+        "offset Hz",
+        "heard, s"
+    )?;
+    for cell in cells {
+        let seen = &cell.observation;
+        let identity = seen.identity.as_ref();
+        let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        writeln!(
+            out,
+            "  {:4} {:>9} {:>5} {:>5}  {:8} {:>5} {:>9} {:>6.1} {:>5.1} {:>+9.0} {:>15}",
+            rat.to_string().to_uppercase(),
+            format!("{:.3}", seen.cell.center_hz as f64 / 1e6),
+            text(super::channel(seen).map(|n| n.to_string())),
+            seen.cell.id,
+            text(identity.and_then(|i| i.plmns.first()).map(|plmn| plmn.to_string())),
+            text(identity.and_then(|i| i.area).map(|area| area.to_string())),
+            text(identity.and_then(|i| i.cell_id).map(|id| id.to_string())),
+            seen.level.dbfs.0,
+            seen.snr_db.0,
+            seen.carrier.hz.0,
+            format!("{:.3}-{:.3}", cell.heard.0.as_secs_f64(), cell.heard.1.as_secs_f64()),
+        )?;
+    }
+    Ok(())
 }
 
 /// What the physical identity of a cell is called.
@@ -126,6 +142,8 @@ fn details(cell: &Cell, named: bool, out: &mut impl Write) -> std::io::Result<()
             0 => "no periodic update".to_owned(),
             units => format!("periodic update {}", span(f64::from(units) * 360.0)),
         }));
+    } else if let Some(Fields::Lte(fields)) = &seen.fields {
+        parts.extend(lte_parts(fields));
     } else if seen.cell.rat == Rat::Gsm {
         parts.push("no SYSTEM INFORMATION received: the cell has not said whose it is".to_owned());
     }
@@ -140,6 +158,27 @@ fn details(cell: &Cell, named: bool, out: &mut impl Write) -> std::io::Result<()
         String::new()
     };
     paragraph(out, 2, &format!("{name}{}.", parts.join("; ")))
+}
+
+/// What an LTE cell shows and says.
+fn lte_parts(fields: &LteFields) -> Vec<String> {
+    let mut parts = Vec::new();
+    if let Some((radio, mib)) = fields.radio.zip(fields.mib) {
+        let ports = if radio.ports == 1 { "1 port".to_owned() } else { format!("{} ports", radio.ports) };
+        let duplex = if radio.tdd { "TDD" } else { "FDD" };
+        parts.push(format!("{} resource blocks, {ports}, {duplex}", mib.prb));
+    }
+    let sib1 = fields.sib1.as_ref().map(|_| 1);
+    let sibs: Vec<String> =
+        sib1.into_iter().chain(fields.sib_types.iter().copied()).map(|n| format!("SIB{n}")).collect();
+    let heard = if sibs.is_empty() { "heard MIB".to_owned() } else { format!("heard MIB {}", sibs.join(" ")) };
+    parts.push(heard);
+    let barred = fields.sib1.as_ref().is_some_and(|sib1| sib1.cell_barred);
+    parts.extend(barred.then(|| "barred".to_owned()));
+    for warning in &fields.warnings {
+        parts.extend(warning.text.as_ref().map(|text| format!("warning \"{text}\"")));
+    }
+    parts
 }
 
 fn nothing(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
@@ -201,7 +240,8 @@ fn findings(findings: &[Finding], out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "  Findings: {}", findings.len())?;
     for finding in findings.iter().take(LISTED) {
         let cell = finding.observation.cell;
-        let name = format!("{} {} BSIC {}", cell.rat.to_string().to_uppercase(), mhz(cell.carrier()), cell.id);
+        let id = id_name(cell.rat);
+        let name = format!("{} {} {id} {}", cell.rat.to_string().to_uppercase(), mhz(cell.carrier()), cell.id);
         writeln!(out, "    {} (tier {:?}, version {}) on {name}", finding.rule, finding.tier, finding.version)?;
         for evidence in &finding.evidence {
             paragraph(out, 6, &format!("{}: {}; expected {}", evidence.what, evidence.value, evidence.expected))?;
