@@ -1,12 +1,13 @@
-//! Beacons and noise together as a source of samples, which receivers take like a recording or a device.
+//! Transmissions and noise together as a source of samples, which receivers take like a recording or a device.
 
 use super::channel::{Noise, clip, quantise};
 use super::gsm::beacon::Beacon;
+use super::lte::downlink::Downlink;
 use crate::radio::source::{Event, IqBlock, IqSource, SourceError, StreamInfo};
 use crate::units::SampleIndex;
 use num_complex::Complex32;
 
-/// A stretch of a stream during which a beacon is on air.
+/// A stretch of a stream during which a transmitter is on air.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnAir {
     /// The first sample.
@@ -15,11 +16,29 @@ pub struct OnAir {
     pub to: Option<SampleIndex>,
 }
 
-/// A beacon and when it is on air; outside it is silent at once.
+/// What is sent.
+#[derive(Clone, Debug)]
+pub enum Waveform {
+    /// A GSM beacon.
+    Gsm(Box<Beacon>),
+    /// An LTE cell's downlink.
+    Lte(Box<Downlink>),
+}
+
+impl Waveform {
+    fn add_to(&mut self, first: SampleIndex, out: &mut [Complex32]) {
+        match self {
+            Waveform::Gsm(beacon) => beacon.add_to(first, out),
+            Waveform::Lte(downlink) => downlink.add_to(first, out),
+        }
+    }
+}
+
+/// A signal and when it is on air; outside it is silent at once.
 #[derive(Clone, Debug)]
 pub struct Transmission {
-    /// The beacon.
-    pub beacon: Beacon,
+    /// The signal.
+    pub waveform: Waveform,
     /// Stretches that do not overlap.
     pub on: Vec<OnAir>,
 }
@@ -27,7 +46,7 @@ pub struct Transmission {
 impl Transmission {
     /// A beacon that is always on.
     pub fn constant(beacon: Beacon) -> Transmission {
-        Transmission { beacon, on: vec![OnAir { from: SampleIndex(0), to: None }] }
+        Transmission { waveform: Waveform::Gsm(Box::new(beacon)), on: vec![OnAir { from: SampleIndex(0), to: None }] }
     }
 }
 
@@ -58,12 +77,12 @@ impl SynthSource {
     pub fn fill(&mut self, first: SampleIndex, out: &mut [Complex32]) -> u32 {
         out.fill(Complex32::default());
         let end = first.0.saturating_add(out.len() as u64);
-        for transmission in &mut self.transmissions {
-            for on in &transmission.on {
+        for Transmission { waveform, on } in &mut self.transmissions {
+            for on in on {
                 let (from, to) = (on.from.0.max(first.0), on.to.map_or(end, |to| to.0.min(end)));
                 if from < to {
                     let within = (from - first.0) as usize..(to - first.0) as usize;
-                    transmission.beacon.add_to(SampleIndex(from), &mut out[within]);
+                    waveform.add_to(SampleIndex(from), &mut out[within]);
                 }
             }
         }

@@ -1,9 +1,11 @@
 //! The border scene.
 
 use super::demodulate::Slot;
+use daen::cell::Rat;
 use daen::radio::source::{Event, IqBlock, IqSource};
 use daen::rat::gsm::coding::{Block, Place, XcchDecoder};
-use daen::synth::scene::{Role, Scene};
+use daen::rules::{Format, Register};
+use daen::synth::scene::{Air, Role, Scene};
 use daen::units::SampleIndex;
 use num_complex::Complex32;
 
@@ -41,7 +43,10 @@ fn every_cell_fits_into_the_tuning_and_is_heard_by_every_node() {
             assert!(offset.abs() < 0.45 * truth.sample_rate_hz, "{}", transmitter.name);
         }
         for link in &truth.links {
-            assert!(link.snr_db > 20.0 && link.level_dbfs < -6.0, "seed {seed}: {link:?}");
+            let transmitter = truth.transmitters.iter().find(|one| one.name == link.transmitter).unwrap();
+            // The lure and a licensed cell share a channel: each is meant for those near it.
+            let least = if transmitter.rat == Rat::Gsm { 20.0 } else { 0.0 };
+            assert!(link.snr_db > least && link.level_dbfs < -6.0, "seed {seed}: {link:?}");
             // A straight line at the speed of light.
             assert!((link.delay_ps as f64 - link.distance_m / 299.792_458e-6).abs() <= 1.0);
         }
@@ -50,18 +55,34 @@ fn every_cell_fits_into_the_tuning_and_is_heard_by_every_node() {
 }
 
 #[test]
-fn the_register_lists_the_licensed_cells_and_not_the_blaster() {
+fn the_register_lists_the_licensed_cells_and_neither_blaster_nor_lure() {
     let scene = Scene::aranyaprathet_poipet(1);
     let csv = scene.register_csv();
-    assert_eq!(csv.lines().count(), 1 + 5);
+    assert_eq!(csv.lines().count(), 1 + 5 + 2);
     for transmitter in &scene.transmitters {
-        let listed = csv.contains(&format!(",{},{},", transmitter.cell.lac, transmitter.cell.ci));
+        let (area, id) = match &transmitter.air {
+            Air::Gsm(gsm) => (gsm.cell.lac, u32::from(gsm.cell.ci)),
+            Air::Lte(lte) => {
+                let identity = lte.identity().unwrap();
+                (identity.area.unwrap() as u16, identity.cell_id.unwrap() as u32)
+            }
+        };
+        let listed = csv.contains(&format!(",{area},{id},"));
         assert_eq!(listed, matches!(transmitter.role, Role::Licensed(_)), "{}", transmitter.name);
     }
     let json = serde_json::to_value(scene.truth().unwrap()).unwrap();
     assert_eq!(json["transmitters"][5]["role"], "sms_blaster");
     assert_eq!(json["transmitters"][5]["on_ns"][0][0], 20_000_000_000i64);
     assert_eq!(json["transmitters"][5]["plmn"], "520-03");
+    assert_eq!(json["transmitters"][8]["role"], "lure");
+    let lure = &json["transmitters"][8];
+    assert_eq!(
+        (&lure["channel"], &lure["plmn"], &lure["areas"]),
+        (&3685.into(), &"520-03".into(), &vec![61_000].into())
+    );
+    assert_eq!(lure["cell_id"], 0x7a_5a01);
+    let (register, report) = Register::load(csv.as_bytes(), Format::Detect).unwrap();
+    assert_eq!((register.len(), report.rows, report.accepted), (7, 7, 7));
 }
 
 /// The octets of the BCCH block at a TC after so many multiframes of the blaster's time, at a node's true position.
@@ -99,11 +120,12 @@ fn the_blaster_is_silent_before_20_s_and_then_cycles_its_lac_every_15_s() {
     // Alone, so that the plain demodulator here needs no filter.
     scene.transmitters.retain(|transmitter| transmitter.role == Role::SmsBlaster);
     let blaster = scene.transmitters[0].clone();
-    let lacs = &blaster.lac_cycle.as_ref().unwrap().lacs;
+    let gsm = blaster.gsm().unwrap();
+    let lacs = &gsm.lac_cycle.as_ref().unwrap().lacs;
     for node in 0..scene.nodes.len() {
         // First SI3 (TC 2) of each LAC, from before the first until after the first turn of the whole cycle.
         let si3 = |from: i64| {
-            let frame_number = i64::from(blaster.frame_number) + from;
+            let frame_number = i64::from(gsm.frame_number) + from;
             let ahead = (2 * 51 + 2 - frame_number).rem_euclid(8 * 51);
             blaster_block(&scene, node, from + ahead)
         };
@@ -111,7 +133,7 @@ fn the_blaster_is_silent_before_20_s_and_then_cycles_its_lac_every_15_s() {
         for (turn, lac) in lacs.iter().chain(&lacs[..2]).enumerate() {
             let octets = si3(turn as i64 * 3250).expect("the blaster is on air");
             assert_eq!((octets[2], u16::from_be_bytes([octets[8], octets[9]])), (0x1b, *lac), "turn {turn}");
-            assert_eq!(u16::from_be_bytes([octets[3], octets[4]]), blaster.cell.ci);
+            assert_eq!(u16::from_be_bytes([octets[3], octets[4]]), gsm.cell.ci);
         }
     }
 }
@@ -119,7 +141,7 @@ fn the_blaster_is_silent_before_20_s_and_then_cycles_its_lac_every_15_s() {
 #[test]
 fn what_a_scene_has_not_is_named() {
     let error = Scene::named("nowhere", 1).unwrap_err().to_string();
-    assert_eq!(error, "there is no scene \"nowhere\"; scenes: aranyaprathet");
+    assert_eq!(error, "there is no scene \"nowhere\"; scenes: aranyaprathet, poipet-lte");
     let error = Scene::aranyaprathet_poipet(1).source(4).unwrap_err().to_string();
     assert_eq!(error, "the scene \"aranyaprathet\" has no node 4; its nodes are 0 to 3");
 }

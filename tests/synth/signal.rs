@@ -8,7 +8,7 @@ use daen::synth::gsm::beacon::{Beacon, BeaconConfig, Program};
 use daen::synth::gsm::broadcast::Broadcast;
 use daen::synth::gsm::{HYPERFRAME, Picos};
 use daen::synth::si::preset;
-use daen::synth::source::{OnAir, SynthSource, Transmission};
+use daen::synth::source::{OnAir, SynthSource, Transmission, Waveform};
 use daen::units::{Db, Dbfs, Hz, Ppb, SampleIndex, Timestamp};
 use num_complex::Complex32;
 use rustfft::FftPlanner;
@@ -179,7 +179,11 @@ fn a_source_announces_its_stream_and_ends_after_its_length() {
     let info = stream(1e6);
     let beacon = Beacon::new(&info, Ppb(0.0), config()).unwrap();
     let on = OnAir { from: SampleIndex(100), to: Some(SampleIndex(200)) };
-    let mut source = SynthSource::new(info.clone(), vec![Transmission { beacon, on: vec![on] }], None);
+    let mut source = SynthSource::new(
+        info.clone(),
+        vec![Transmission { waveform: Waveform::Gsm(Box::new(beacon)), on: vec![on] }],
+        None,
+    );
     source.length = Some(250);
     source.bits = Some(8);
     let mut block = IqBlock::default();

@@ -14,13 +14,13 @@ fn a_scene_is_written_as_recordings_with_truth_and_register() {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     for node in ["aran-market", "rong-kluea", "khlong-luek", "aran-north"] {
         let data = std::fs::read(out.join(format!("aranyaprathet-{node}.sigmf-data"))).unwrap();
-        assert_eq!(data.len(), 2 * 100_000);
+        assert_eq!(data.len(), 2 * 216_000);
         let meta = std::fs::read_to_string(out.join(format!("aranyaprathet-{node}.sigmf-meta"))).unwrap();
         let meta: serde_json::Value = serde_json::from_str(&meta).unwrap();
-        assert_eq!(meta["captures"][0]["core:frequency"], 949.95e6);
+        assert_eq!(meta["captures"][0]["core:frequency"], 948.9e6);
     }
     let truth: serde_json::Value = serde_json::from_slice(&std::fs::read(out.join("truth.json")).unwrap()).unwrap();
-    assert_eq!(truth["transmitters"].as_array().unwrap().len(), 6);
+    assert_eq!(truth["transmitters"].as_array().unwrap().len(), 9);
     assert!(std::fs::read_to_string(out.join("register.csv")).unwrap().starts_with("register_id,"));
 }
 

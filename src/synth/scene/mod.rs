@@ -6,18 +6,22 @@
 //! transmitter is switched on and off within one sample; a node's clock error is constant. All nodes listen to one tuning.
 
 mod border;
+pub mod lte;
 pub mod propagation;
 mod truth;
 
+pub use lte::LteCell;
 pub use truth::{LinkTruth, NodeTruth, TransmitterTruth, Truth};
 
 use super::channel::{Noise, NoiseTable};
 use super::gsm::beacon::{Beacon, BeaconConfig, BeaconError, Program};
 use super::gsm::broadcast::Broadcast;
 use super::gsm::{HYPERFRAME, Picos};
+use super::lte::CellError;
+use super::lte::downlink::{Downlink, DownlinkConfig};
 use super::si::{CellParameters, SiError};
-use super::source::{OnAir, SynthSource, Transmission};
-use crate::cell::gsm_downlink;
+use super::source::{OnAir, SynthSource, Transmission, Waveform};
+use crate::cell::{CellIdentity, Rat, gsm_downlink};
 use crate::observation::{NodeId, Position};
 use crate::radio::source::StreamInfo;
 use crate::units::{Db, Dbfs, Dbm, Hz, Nanos, Ppb, SampleIndex, Timestamp};
@@ -54,6 +58,8 @@ pub enum Role {
     Licensed(Licence),
     /// An SMS blaster.
     SmsBlaster,
+    /// A false LTE cell that sends telephones down to a blaster.
+    Lure,
 }
 
 /// An entry of the licence register.
@@ -69,7 +75,7 @@ pub struct Licence {
     pub site_id: String,
 }
 
-/// A GSM cell on air.
+/// A cell on air.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transmitter {
     /// For the eyes of people.
@@ -82,6 +88,28 @@ pub struct Transmitter {
     pub antenna_height_m: f64,
     /// Radiated power.
     pub eirp: Dbm,
+    /// What it sends.
+    pub air: Air,
+    /// From when until when it is on air, after the scene's start; `None`: to the end.
+    pub on: Vec<(Nanos, Option<Nanos>)>,
+    /// How fast its oscillator runs, for carrier and symbols.
+    pub clock_error: Ppb,
+    /// When the frame whose number `air` gives begins at its antenna, after the scene's start.
+    pub frame_start: Picos,
+}
+
+/// What a transmitter sends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Air {
+    /// A GSM beacon.
+    Gsm(GsmCell),
+    /// An LTE cell.
+    Lte(LteCell),
+}
+
+/// A GSM cell on air.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GsmCell {
     /// C0.
     pub arfcn: u16,
     /// Base station identity code.
@@ -90,14 +118,8 @@ pub struct Transmitter {
     pub cell: CellParameters,
     /// LACs that it takes on in turn instead of that of `cell`, from the time it is first on.
     pub lac_cycle: Option<LacCycle>,
-    /// From when until when it is on air, after the scene's start; `None`: to the end.
-    pub on: Vec<(Nanos, Option<Nanos>)>,
-    /// How fast its oscillator runs, for carrier and symbols.
-    pub clock_error: Ppb,
-    /// Frame number at `frame_start`.
+    /// Frame number at the transmitter's `frame_start`.
     pub frame_number: u32,
-    /// When that frame begins at its antenna, after the scene's start.
-    pub frame_start: Picos,
 }
 
 /// A location area code that changes again and again.
@@ -150,13 +172,29 @@ pub enum SceneError {
         /// The last that there is.
         last: usize,
     },
-    /// The transmitter's ARFCN has no carrier.
-    #[error("{transmitter}: ARFCN {arfcn} names no channel")]
+    /// The transmitter's channel number has no carrier.
+    #[error("{transmitter}: channel {number} of {rat} names no carrier")]
     Channel {
         /// Which transmitter.
         transmitter: String,
-        /// Its channel number.
-        arfcn: u16,
+        /// Its standard.
+        rat: Rat,
+        /// Its ARFCN or EARFCN.
+        number: u32,
+    },
+    /// Its SIB1 is none.
+    #[error("{transmitter}: its SIB1 names no cell; give the octets of a BCCH-DL-SCH-Message with SIB1")]
+    Identity {
+        /// Which transmitter.
+        transmitter: String,
+    },
+    /// Its LTE signal cannot be made.
+    #[error("{transmitter}: {source}")]
+    Downlink {
+        /// Which transmitter.
+        transmitter: String,
+        /// Why.
+        source: CellError,
     },
     /// Its parameters cannot be coded.
     #[error("{transmitter}: {source}")]
@@ -177,7 +215,7 @@ pub enum SceneError {
 }
 
 /// The names of all scenes.
-const NAMES: &str = "aranyaprathet";
+const NAMES: &str = "aranyaprathet, poipet-lte";
 
 /// Standard deviation of the shadowing of a path; Hata's data scatter by 6 to 8 dB in open country.
 const SHADOWING: Db = Db(6.0);
@@ -199,6 +237,7 @@ impl Scene {
     pub fn named(name: &str, seed: u64) -> Result<Scene, SceneError> {
         match name {
             "aranyaprathet" => Ok(Scene::aranyaprathet_poipet(seed)),
+            "poipet-lte" => Ok(Scene::poipet_lte(seed)),
             _ => Err(SceneError::NoScene { name: name.to_owned(), known: NAMES }),
         }
     }
@@ -250,41 +289,98 @@ impl Scene {
         let carrier = transmitter.carrier()?;
         let delay = propagation::delay(propagation::distance_m(&node.position, &transmitter.position));
         let level = transmitter.eirp + node.antenna_gain - self.loss(node, transmitter, carrier);
-        let config = BeaconConfig {
-            program: transmitter.program()?,
-            frame_number: transmitter.frame_number,
-            start: Picos(transmitter.frame_start.0 + delay.0 - Picos::from(node.start_offset).0),
-            carrier,
-            carrier_offset: Hz(0.0),
-            clock_error: transmitter.clock_error,
-            level: Dbfs((level - node.full_scale).0),
-            phase_turns: random(self.seed, &format!("phase {} {}", node.id, transmitter.name)).random(),
+        let start = Picos(transmitter.frame_start.0 + delay.0 - Picos::from(node.start_offset).0);
+        let level = Dbfs((level - node.full_scale).0);
+        let phase_turns = random(self.seed, &format!("phase {} {}", node.id, transmitter.name)).random();
+        let waveform = match &transmitter.air {
+            Air::Gsm(cell) => {
+                let config = BeaconConfig {
+                    program: cell.program(&transmitter.name)?,
+                    frame_number: cell.frame_number,
+                    start,
+                    carrier,
+                    carrier_offset: Hz(0.0),
+                    clock_error: transmitter.clock_error,
+                    level,
+                    phase_turns,
+                };
+                let beacon = Beacon::new(info, node.clock_error, config)
+                    .map_err(|source| SceneError::Signal { transmitter: name(), source })?;
+                Waveform::Gsm(Box::new(beacon))
+            }
+            Air::Lte(plan) => {
+                let config = DownlinkConfig {
+                    frame_number: plan.frame_number,
+                    start,
+                    clock_error: transmitter.clock_error,
+                    phase_turns,
+                    ..DownlinkConfig::new(plan.cell(), carrier, level)
+                };
+                let downlink = Downlink::new(info, node.clock_error, config)
+                    .map_err(|source| SceneError::Downlink { transmitter: name(), source })?;
+                Waveform::Lte(Box::new(downlink))
+            }
         };
-        let beacon = Beacon::new(info, node.clock_error, config)
-            .map_err(|source| SceneError::Signal { transmitter: name(), source })?;
         // True time after the scene's start to samples of this node's clock.
         let sample = |at: Nanos| {
             let since = at.as_secs_f64() + delay.as_secs_f64() - node.start_offset.as_secs_f64();
             SampleIndex((since * self.sample_rate.0 * (1.0 + node.clock_error.0 * 1e-9)).ceil().max(0.0) as u64)
         };
         let on = transmitter.on.iter().map(|&(from, to)| OnAir { from: sample(from), to: to.map(sample) }).collect();
-        Ok(Transmission { beacon, on })
+        Ok(Transmission { waveform, on })
     }
 }
 
 impl Transmitter {
     /// Nominal carrier.
     fn carrier(&self) -> Result<Hz, SceneError> {
-        gsm_downlink(self.arfcn, false)
-            .ok_or_else(|| SceneError::Channel { transmitter: self.name.clone(), arfcn: self.arfcn })
+        let (carrier, rat, number) = match &self.air {
+            Air::Gsm(cell) => (gsm_downlink(cell.arfcn, false), Rat::Gsm, u32::from(cell.arfcn)),
+            Air::Lte(cell) => (cell.carrier(), Rat::Lte, cell.earfcn),
+        };
+        carrier.ok_or_else(|| SceneError::Channel { transmitter: self.name.clone(), rat, number })
     }
 
+    /// The GSM cell that it is.
+    pub fn gsm(&self) -> Option<&GsmCell> {
+        match &self.air {
+            Air::Gsm(cell) => Some(cell),
+            Air::Lte(_) => None,
+        }
+    }
+
+    /// The LTE cell that it is.
+    pub fn lte(&self) -> Option<&LteCell> {
+        match &self.air {
+            Air::Gsm(_) => None,
+            Air::Lte(cell) => Some(cell),
+        }
+    }
+
+    /// What it claims to be, at first.
+    ///
+    /// # Errors
+    /// [`SceneError::Identity`] where an LTE cell's SIB1 is none.
+    fn identity(&self) -> Result<CellIdentity, SceneError> {
+        let identity = match &self.air {
+            Air::Gsm(GsmCell { cell, .. }) => Some(CellIdentity {
+                plmns: vec![cell.plmn],
+                area: Some(cell.lac.into()),
+                cell_id: Some(cell.ci.into()),
+            }),
+            Air::Lte(cell) => cell.identity().filter(|identity| !identity.plmns.is_empty()),
+        };
+        identity.ok_or_else(|| SceneError::Identity { transmitter: self.name.clone() })
+    }
+}
+
+impl GsmCell {
     /// What it sends when, `frame_start` being frame 0.
-    fn program(&self) -> Result<Program, SceneError> {
+    fn program(&self, transmitter: &str) -> Result<Program, SceneError> {
         let broadcast = |cell: &CellParameters| {
             let schedule = cell.schedule();
             let schedule =
-                schedule.map_err(|source| SceneError::Parameters { transmitter: self.name.clone(), source })?;
+                schedule.map_err(|source| SceneError::Parameters { transmitter: transmitter.to_owned(), source })?;
             Ok(Arc::new(Broadcast::new(self.bsic, &schedule)))
         };
         let Some(cycle) = self.lac_cycle.as_ref().filter(|cycle| !cycle.lacs.is_empty()) else {
@@ -304,4 +400,10 @@ fn random_frames(random: &mut ChaCha8Rng, from: Nanos) -> (u32, Picos) {
     // A TDMA frame lasts 60/13 ms; TS 45.002 clause 4.3.1.
     const FRAME_PS: i64 = 60_000_000_000 / 13;
     (random.random_range(0..HYPERFRAME), Picos(Picos::from(from).0 + random.random_range(0..FRAME_PS)))
+}
+
+/// The same for LTE: frames of 10 ms, numbers modulo 1024; TS 36.211 clause 4, TS 36.331 clause 6.2.2.
+fn random_radio_frames(random: &mut ChaCha8Rng, from: Nanos) -> (u16, Picos) {
+    const FRAME_PS: i64 = 10_000_000_000;
+    (random.random_range(0..1024), Picos(Picos::from(from).0 + random.random_range(0..FRAME_PS)))
 }

@@ -1,7 +1,7 @@
 //! What a scene holds, for judging what nodes and hub made of it.
 
-use super::{Role, Scene, SceneError, propagation};
-use crate::cell::Plmn;
+use super::{Air, Role, Scene, SceneError, propagation};
+use crate::cell::{Plmn, Rat};
 use crate::observation::Position;
 use crate::units::Timestamp;
 use serde::Serialize;
@@ -50,7 +50,7 @@ pub struct NodeTruth {
 pub struct TransmitterTruth {
     /// Its name.
     pub name: String,
-    /// `licensed` or `sms_blaster`.
+    /// `licensed`, `sms_blaster` or `lure`.
     pub role: &'static str,
     /// Its entry in the register.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,26 +59,28 @@ pub struct TransmitterTruth {
     pub position: Position,
     /// Radiated power.
     pub eirp_dbm: f64,
-    /// C0.
-    pub arfcn: u16,
+    /// Its standard.
+    pub rat: Rat,
+    /// ARFCN (of C0) or EARFCN.
+    pub channel: u32,
     /// Its nominal carrier.
     pub center_hz: u64,
-    /// Base station identity code.
-    pub bsic: u8,
+    /// Base station identity code or physical cell identity.
+    pub physical_id: u16,
     /// Network.
     pub plmn: Plmn,
-    /// Location area codes, in the order in which they are taken on; one where it does not change.
-    pub lacs: Vec<u16>,
+    /// Location or tracking area codes, in the order in which they are taken on; one where it does not change.
+    pub areas: Vec<u32>,
     /// How long each of several lasts.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lac_period_ns: Option<i64>,
-    /// Cell identity.
-    pub ci: u16,
+    pub area_period_ns: Option<i64>,
+    /// Cell identity: CI or ECI.
+    pub cell_id: u64,
     /// From when until when it is on, after the scene's start; `null`: to the end.
     pub on_ns: Vec<(i64, Option<i64>)>,
     /// How fast its clock runs.
     pub clock_error_ppb: f64,
-    /// Frame number at `frame_start_ps`.
+    /// Frame number (GSM) or system frame number (LTE) at `frame_start_ps`.
     pub frame_number: u32,
     /// When that frame leaves its antenna, after the scene's start.
     pub frame_start_ps: i64,
@@ -107,7 +109,7 @@ impl Scene {
     /// The truth about the scene, with levels and delays of every pair.
     ///
     /// # Errors
-    /// [`SceneError::Channel`] where a transmitter's ARFCN names no channel.
+    /// [`SceneError::Channel`] where a transmitter's channel number names none, [`SceneError::Identity`] where it names no cell.
     pub fn truth(&self) -> Result<Truth, SceneError> {
         let nodes = self.nodes.iter().map(|node| NodeTruth {
             node: node.id.to_string(),
@@ -137,25 +139,33 @@ impl Scene {
             let (role, register_id) = match &transmitter.role {
                 Role::Licensed(licence) => ("licensed", Some(licence.register_id.clone())),
                 Role::SmsBlaster => ("sms_blaster", None),
+                Role::Lure => ("lure", None),
             };
-            let cycle = transmitter.lac_cycle.as_ref();
+            let identity = transmitter.identity()?;
+            let (rat, channel, physical_id, frame_number) = match &transmitter.air {
+                Air::Gsm(gsm) => (Rat::Gsm, u32::from(gsm.arfcn), u16::from(gsm.bsic), gsm.frame_number),
+                Air::Lte(lte) => (Rat::Lte, lte.earfcn, lte.pci, u32::from(lte.frame_number)),
+            };
+            let cycle = transmitter.gsm().and_then(|gsm| gsm.lac_cycle.as_ref());
             transmitters.push(TransmitterTruth {
                 name: transmitter.name.clone(),
                 role,
                 register_id,
                 position: transmitter.position,
                 eirp_dbm: transmitter.eirp.0,
-                arfcn: transmitter.arfcn,
+                rat,
+                channel,
                 center_hz: carrier.round() as u64,
-                bsic: transmitter.bsic,
-                plmn: transmitter.cell.plmn,
-                lacs: cycle.map_or(vec![transmitter.cell.lac], |cycle| cycle.lacs.clone()),
+                physical_id,
+                plmn: identity.plmns[0],
+                areas: cycle
+                    .map_or(identity.area.into_iter().collect(), |c| c.lacs.iter().map(|&lac| lac.into()).collect()),
                 // 60/13 ms a frame.
-                lac_period_ns: cycle.map(|cycle| i64::from(cycle.frames) * 60_000_000 / 13),
-                ci: transmitter.cell.ci,
+                area_period_ns: cycle.map(|cycle| i64::from(cycle.frames) * 60_000_000 / 13),
+                cell_id: identity.cell_id.unwrap_or_default(),
                 on_ns: transmitter.on.iter().map(|(from, to)| (from.0, to.map(|to| to.0))).collect(),
                 clock_error_ppb: transmitter.clock_error.0,
-                frame_number: transmitter.frame_number,
+                frame_number,
                 frame_start_ps: transmitter.frame_start.0,
             });
         }
@@ -174,27 +184,32 @@ impl Scene {
     /// The licence register of the scene's licensed cells, in daen's own CSV format.
     pub fn register_csv(&self) -> String {
         let mut csv = String::from(
-            "register_id,regulator,licensee,plmn,rat,site_id,lat,lon,antenna_height_m,eirp_dbm,arfcn,area,cell_id,physical_id,status\n",
+            "register_id,regulator,licensee,plmn,rat,site_id,lat,lon,antenna_height_m,eirp_dbm,arfcn,center_mhz,area,cell_id,physical_id,status\n",
         );
         for transmitter in &self.transmitters {
             let Role::Licensed(licence) = &transmitter.role else { continue };
-            let cell = &transmitter.cell;
+            // A cell that names nothing is nothing that anybody licenses.
+            let Ok(identity) = transmitter.identity() else { continue };
+            let (area, cell_id) = (identity.area.unwrap_or_default(), identity.cell_id.unwrap_or_default());
+            let (rat, arfcn, center_mhz, id) = match &transmitter.air {
+                Air::Gsm(gsm) => ("gsm", gsm.arfcn.to_string(), String::new(), u16::from(gsm.bsic)),
+                Air::Lte(lte) => {
+                    let mhz = lte.carrier().map_or(String::new(), |carrier| format!("{:.1}", carrier.0 / 1e6));
+                    ("lte", String::new(), mhz, lte.pci)
+                }
+            };
             writeln!(
                 csv,
-                "{},{},{},{},gsm,{},{:.5},{:.5},{},{},{},{},{},{},licensed",
+                "{},{},{},{},{rat},{},{:.5},{:.5},{},{},{arfcn},{center_mhz},{area},{cell_id},{id},licensed",
                 licence.register_id,
                 licence.regulator,
                 licence.licensee,
-                cell.plmn,
+                identity.plmns[0],
                 licence.site_id,
                 transmitter.position.lat_deg,
                 transmitter.position.lon_deg,
                 transmitter.antenna_height_m,
                 transmitter.eirp.0,
-                transmitter.arfcn,
-                cell.lac,
-                cell.ci,
-                transmitter.bsic,
             )
             .expect("writing to a string cannot fail");
         }
