@@ -98,15 +98,18 @@ async fn play(
         scene.transmitters.iter().find(|t| t.role == Role::SmsBlaster).and_then(|t| t.on.first()).map(|on| on.0);
     println!("\n  Open  http://{web}/  in a browser.\n");
     println!(
-        "  You are at the border near Aranyaprathet and Poipet. Four nodes hear five licensed GSM cells of both countries:"
+        "  You are at the border near Aranyaprathet and Poipet. Four nodes hear licensed GSM and LTE cells of both"
     );
-    println!("  the list of alerts stays empty, the page \"Cells\" fills.");
+    println!("  countries: the list of alerts stays empty, the page \"Cells\" fills.");
     if let Some(on) = blaster_on {
         println!(
-            "  After {:.0} s a car with an SMS blaster is switched on. Within seconds an alert appears in the list, without a",
+            "  After {:.0} s a car with an SMS blaster is switched on, and with it a false LTE cell that sends telephones down to",
             on.as_secs_f64()
         );
-        println!("  reload; open it to see why daen believes it, and the octets that prove it.");
+        println!(
+            "  it. Within seconds an alert appears in the list, without a reload; open it to see why daen believes it, and"
+        );
+        println!("  the octets that prove it.");
     }
     println!("\n  Ctrl-C ends everything.\n");
     let begun = Instant::now();
