@@ -12,11 +12,24 @@ mod site;
 use serde_json::Value;
 use site::{Running, free_port, has_mosquitto, wait_until};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 fn get(url: &str) -> Option<Value> {
     let text = ureq::get(url).call().ok()?.body_mut().read_to_string().ok()?;
     serde_json::from_str(&text).ok()
 }
+
+/// Looks every second until `done`; the test runner's own limit for this test lies above.
+fn wait_long(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < LONG, "waited {} s for: {what}", LONG.as_secs());
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// Longest wait for what the scene brings.
+const LONG: Duration = Duration::from_secs(500);
 
 #[test]
 fn the_demo_raises_the_blaster_s_alert_and_shows_the_lure_and_ends_when_told() {
@@ -37,11 +50,12 @@ fn the_demo_raises_the_blaster_s_alert_and_shows_the_lure_and_ends_when_told() {
         })
     };
     wait_until("the LTE cells of both countries", || heard("lte", 171).is_some() && heard("lte", 280).is_some());
-    wait_until("the blaster's alert", || {
+    // Twenty seconds of the scene, which an unoptimised build on a busy machine plays slower than they pass.
+    wait_long("the blaster's alert", || {
         let alerts = get(&format!("http://{web}/api/alerts")).unwrap_or_default();
         alerts["alerts"].as_array().is_some_and(|all| all.iter().any(|alert| alert["class"] == "SMS_BLASTER"))
     });
-    wait_until("the lure", || heard("lte", 500).is_some());
+    wait_long("the lure", || heard("lte", 500).is_some());
     let lure = heard("lte", 500).unwrap();
     assert_eq!(lure["identity"]["plmns"][0], "520-03");
     assert_eq!(lure["identity"]["area"], 61_000);

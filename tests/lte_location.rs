@@ -21,7 +21,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// How long every node listens.
-const SECONDS: f64 = 3.0;
+const SECONDS: f64 = 4.0;
 
 /// What a node of the scene tells, from its samples.
 fn heard(scene: &Scene, index: usize) -> Vec<Observation> {

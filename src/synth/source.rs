@@ -25,6 +25,15 @@ pub enum Waveform {
     Lte(Box<Downlink>),
 }
 
+impl Waveform {
+    fn add_to(&mut self, first: SampleIndex, out: &mut [Complex32]) {
+        match self {
+            Waveform::Gsm(beacon) => beacon.add_to(first, out),
+            Waveform::Lte(downlink) => downlink.add_to(first, out),
+        }
+    }
+}
+
 /// A signal and when it is on air; outside it is silent at once.
 #[derive(Clone, Debug)]
 pub struct Transmission {
@@ -38,13 +47,6 @@ impl Transmission {
     /// A beacon that is always on.
     pub fn constant(beacon: Beacon) -> Transmission {
         Transmission { waveform: Waveform::Gsm(Box::new(beacon)), on: vec![OnAir { from: SampleIndex(0), to: None }] }
-    }
-
-    fn add_to(&mut self, first: SampleIndex, out: &mut [Complex32]) {
-        match &mut self.waveform {
-            Waveform::Gsm(beacon) => beacon.add_to(first, out),
-            Waveform::Lte(downlink) => downlink.add_to(first, out),
-        }
     }
 }
 
@@ -75,13 +77,12 @@ impl SynthSource {
     pub fn fill(&mut self, first: SampleIndex, out: &mut [Complex32]) -> u32 {
         out.fill(Complex32::default());
         let end = first.0.saturating_add(out.len() as u64);
-        for transmission in &mut self.transmissions {
-            for n in 0..transmission.on.len() {
-                let on = transmission.on[n];
+        for Transmission { waveform, on } in &mut self.transmissions {
+            for on in on {
                 let (from, to) = (on.from.0.max(first.0), on.to.map_or(end, |to| to.0.min(end)));
                 if from < to {
                     let within = (from - first.0) as usize..(to - first.0) as usize;
-                    transmission.add_to(SampleIndex(from), &mut out[within]);
+                    waveform.add_to(SampleIndex(from), &mut out[within]);
                 }
             }
         }

@@ -20,7 +20,7 @@ fn a_scene_is_written_as_recordings_with_truth_and_register() {
         assert_eq!(meta["captures"][0]["core:frequency"], 948.9e6);
     }
     let truth: serde_json::Value = serde_json::from_slice(&std::fs::read(out.join("truth.json")).unwrap()).unwrap();
-    assert_eq!(truth["transmitters"].as_array().unwrap().len(), 6);
+    assert_eq!(truth["transmitters"].as_array().unwrap().len(), 9);
     assert!(std::fs::read_to_string(out.join("register.csv")).unwrap().starts_with("register_id,"));
 }
 
