@@ -130,7 +130,7 @@ pub fn apply(suspect: &mut Suspect, learned: &BTreeMap<NodeId, PathLoss>, calibr
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sensor"))]
 mod tests {
     use super::*;
     use rand::{RngExt, SeedableRng};
