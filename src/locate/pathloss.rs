@@ -130,7 +130,7 @@ pub fn apply(suspect: &mut Suspect, learned: &BTreeMap<NodeId, PathLoss>, calibr
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sensor"))]
 mod tests {
     use super::*;
     use rand::{RngExt, SeedableRng};
@@ -190,5 +190,35 @@ mod tests {
         let bad = [(f64::NAN, -90.0), (10.0, -50.0), (1000.0, f64::INFINITY)];
         let bad = bad.map(|(distance_m, gain)| LevelSample { distance_m, gain: Db(gain) });
         assert_eq!(PathLoss::learn(&bad), belief);
+    }
+
+    #[test]
+    fn what_nodes_learned_becomes_a_suspects_priors() {
+        use crate::cell::{CellKey, Rat};
+        use crate::locate::Enu;
+        use crate::locate::bounds::crlb;
+        use crate::locate::problem::{LevelReading, Problem};
+        use crate::units::{Dbm, Timestamp};
+        let names: Vec<NodeId> = (0..4).map(|i| format!("node-{i}").parse().unwrap()).collect();
+        let mut problem = Problem::default();
+        for i in 0..4 {
+            let (sin, cos) = (f64::from(i) * 1.6).sin_cos();
+            let node = Enu { east_m: 4000.0 * sin, north_m: 4000.0 * cos, up_m: 0.0 };
+            problem.levels.push(LevelReading { node, level: Dbm(-80.0), sigma: Db(8.0) });
+        }
+        let cell = CellKey { rat: Rat::Gsm, center_hz: 949_200_000, id: 42 };
+        let (arrivals, unused, at) = (Vec::new(), Vec::new(), Timestamp(0));
+        let mut suspect = Suspect { cell, problem, arrivals, levels: names.clone(), at, unused };
+        let before = crlb(&suspect.problem, Enu::default()).unwrap().cep50_m();
+        let learned = |i: usize| PathLoss::learn(&samples(i as u64, 80, 3.8, 5.0, 0.0));
+        // The last node has heard no licensed cell yet.
+        let learned: BTreeMap<NodeId, PathLoss> = (0..3).map(|i| (names[i].clone(), learned(i))).collect();
+        apply(&mut suspect, &learned, Db(1.0));
+        let sigmas: Vec<f64> = suspect.problem.levels.iter().map(|l| l.sigma.0).collect();
+        assert!(sigmas[..3].iter().all(|s| (4.0..6.5).contains(s)) && sigmas[3] == 8.0, "{sigmas:?}");
+        let (exponent, sigma) = suspect.problem.emitter.exponent;
+        assert!((exponent - 3.8).abs() < 3.0 * sigma && sigma < 0.2, "{exponent} {sigma}");
+        let after = crlb(&suspect.problem, Enu::default()).unwrap().cep50_m();
+        assert!(after < 0.8 * before, "what may be reached: {before:.0} m before, {after:.0} m after");
     }
 }
