@@ -114,6 +114,7 @@ fn health() -> Health {
         cells: 7,
         last_decode_ns: Some(Timestamp(1_767_225_600_000_000_000)),
         warnings: vec!["the receiver is overdriven; lower its gain".to_owned()],
+        ..Health::default()
     }
 }
 
