@@ -50,10 +50,12 @@ fn task(number: u8) -> Task {
 
 /// Waits for a state of the publisher, at most a minute.
 async fn until(status: &mut watch::Receiver<Status>, what: &str, done: impl FnMut(&Status) -> bool) -> Status {
-    if let Ok(state) = tokio::time::timeout(Duration::from_secs(60), status.wait_for(done)).await {
-        return state.unwrap().clone();
+    let waiting = async { status.wait_for(done).await.map(|state| state.clone()) };
+    let ended = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    match ended {
+        Ok(state) => state.unwrap(),
+        Err(_) => panic!("waited for: {what}; have {:?}", *status.borrow()),
     }
-    panic!("waited for: {what}; have {:?}", *status.borrow())
 }
 
 async fn up(link: &Link) -> Connection {

@@ -119,7 +119,7 @@ fn drawing(view: &View, alert: &Alert, fix: &Placed, atlas: &Atlas, close_up: Op
     html! {
         svg.map viewBox={ "0 0 " (width) " " (height) } role="img" aria-label=(what) {
             rect.ground width=(width) height=(height) {}
-            (countries(view, atlas))
+            (countries(view, atlas, close_up.is_none()))
             (graticule(view))
             (sites(view, atlas))
             @for (number, solution) in fix.solutions.iter().enumerate().rev() {
@@ -202,7 +202,7 @@ fn sites(view: &View, atlas: &Atlas) -> Markup {
 }
 
 /// Countries as tinted ground with their line, and their codes where they have room.
-fn countries(view: &View, atlas: &Atlas) -> Markup {
+fn countries(view: &View, atlas: &Atlas, codes: bool) -> Markup {
     let Some(border) = atlas.border() else { return html! {} };
     let mut drawn: Vec<(usize, String)> = Vec::new();
     for (number, (_, polygons)) in border.outlines().enumerate() {
@@ -223,7 +223,7 @@ fn countries(view: &View, atlas: &Atlas) -> Markup {
     }
     // A code stands in the middle of what a coarse grid finds of its country.
     let mut found: std::collections::BTreeMap<&str, Vec<(f64, f64)>> = std::collections::BTreeMap::new();
-    for i in 0..15 {
+    for i in if codes { 0..15 } else { 0..0 } {
         for j in 0..9 {
             let (x, y) = (view.width * (f64::from(i) + 0.5) / 15.0, view.height * (f64::from(j) + 0.5) / 9.0);
             let (lat_deg, lon_deg) = view.ground(x, y);
@@ -290,7 +290,7 @@ fn graticule(view: &View) -> Markup {
             @for lat in lines(bottom, top) {
                 @let (_, y) = view.xy(lat, view.lon_deg);
                 line x1="0" x2=(px(view.width)) y1=(px(y)) y2=(px(y)) {}
-                text x="5" y=(px(y - 4.0)) { (format!("{:.3}° {}", lat.abs(), if lat < 0.0 { 'S' } else { 'N' })) }
+                @if (40.0..view.height - 30.0).contains(&y) { text x="5" y=(px(y - 4.0)) { (format!("{:.3}° {}", lat.abs(), if lat < 0.0 { 'S' } else { 'N' })) } }
             }
             @for lon in lines(left, right) {
                 @let (x, _) = view.xy(view.lat_deg, lon);

@@ -7,7 +7,6 @@ use crate::observation::{
 };
 use crate::units::{Db, Dbfs, Dbm, Hz, Nanos, Ppb};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 fn node_key() -> SigningKey {
     SigningKey::from_bytes(&std::array::from_fn(|i| i as u8 + 1))
@@ -115,9 +114,7 @@ fn health() -> Health {
         cells: 7,
         last_decode_ns: Some(Timestamp(1_767_225_600_000_000_000)),
         warnings: vec!["the receiver is overdriven; lower its gain".to_owned()],
-        dwells: Vec::new(),
-        tasks_taken: 0,
-        refused: BTreeMap::new(),
+        ..Health::default()
     }
 }
 
