@@ -45,7 +45,7 @@ impl Intruder {
     }
 
     fn envelope(&self, node: usize, seq: u64, text: &str) -> Vec<u8> {
-        let items = vec![Item::Health(Health { warnings: vec![text.to_owned()], ..Health::default() })];
+        let items = vec![Item::Health(Box::new(Health { warnings: vec![text.to_owned()], ..Health::default() }))];
         let prev = if seq == 1 { envelope::chain_start() } else { Octets(vec![9; 32]) };
         let envelope = Envelope {
             schema: SCHEMA,

@@ -474,7 +474,7 @@ pub enum Item {
     /// What a rule made of it.
     Finding(Box<Finding>),
     /// How the node is.
-    Health(Health),
+    Health(Box<Health>),
     /// An envelope that was evicted from the spool before the hub had it.
     Tombstone(Tombstone),
 }

@@ -213,7 +213,7 @@ mod tests {
         let hash = |blocks: &[BroadcastBlock]| content_sha256(Rat::Lte, blocks);
         // A primary notification of ETWS is the moment's, whether it comes alone or not.
         let warning = block("SI", "0020110230000580000000");
-        assert_eq!(hash(&[warning.clone()]), None);
+        assert_eq!(hash(std::slice::from_ref(&warning)), None);
         let alone = hash(&[block("MIB", "a80000"), block("SIB1", sib1)]);
         assert!(alone.is_some());
         assert_eq!(alone, hash(&[block("MIB", "a80000"), block("SIB1", sib1), warning]));

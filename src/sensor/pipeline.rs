@@ -427,7 +427,7 @@ impl Watching {
             let changed = told.as_ref().is_none_or(|told| *told != state);
             if at.elapsed() >= self.interval || told.is_none() || (changed && at.elapsed() >= SETTLE) {
                 let health = self.sampler.sample(wall_clock(), &figures);
-                if items.send((Class::Health, Item::Health(health))).is_err() {
+                if items.send((Class::Health, Item::Health(Box::new(health)))).is_err() {
                     return;
                 }
                 told = Some(state);

@@ -169,7 +169,7 @@ mod tests {
     use std::sync::mpsc::sync_channel;
 
     fn item(size: usize) -> Item {
-        Item::Health(Health { warnings: vec!["x".repeat(size)], ..Health::default() })
+        Item::Health(Box::new(Health { warnings: vec!["x".repeat(size)], ..Health::default() }))
     }
 
     /// The numbers of items in the envelopes that come of these items, in their order, and the items lost.

@@ -21,15 +21,19 @@ use daen::observation::Observation;
 use daen::radio::source::StreamInfo;
 use daen::rat::gsm::coding::{BURST_BITS, Place, XcchDecoder, encode_xcch};
 use daen::rat::gsm::{Options, Receiver};
+use daen::rat::lte;
 use daen::rules::{Config, Engine};
 use daen::synth::channel::Noise;
 use daen::synth::gsm::Picos;
 use daen::synth::gsm::beacon::{Beacon, BeaconConfig, Program};
 use daen::synth::gsm::broadcast::{Broadcast, Schedule};
-use daen::units::{Dbfs, Hz, Ppb, SampleIndex, Timestamp};
+use daen::synth::lte::downlink::{Downlink, DownlinkConfig};
+use daen::synth::lte::{Cell, Format, Grant};
+use daen::units::{Db, Dbfs, Hz, Nanos, Ppb, SampleIndex, Timestamp};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use num_complex::Complex32;
+use rustfft::FftPlanner;
 
 fn main() {
     divan::main();
@@ -170,4 +174,105 @@ fn place_a_thousand_emitters(bencher: Bencher, late: bool) {
     bencher
         .counter(ItemsCount::new(problems.len()))
         .bench_local(|| problems.iter().filter(|problem| locate(problem).is_ok()).count());
+}
+
+/// Samples of an LTE window of 160 ms at 1.92 Msps, and what the first one holds beyond.
+const LTE_WINDOW: usize = 164 * 1920;
+
+/// One window of noise, in which everything is searched and nothing found; the argument is the reach in kHz. Stream seconds a CPU
+/// second: items over 1.92 million.
+#[divan::bench(args = [140.0, 7.0], sample_count = 5, sample_size = 1)]
+fn lte_search(bencher: Bencher, reach_khz: f64) {
+    let mut samples = vec![Complex32::default(); LTE_WINDOW];
+    Noise::new(2, Dbfs(-30.0), Hz(1.92e6)).add_to(SampleIndex(0), &mut samples);
+    let options = lte::Options { max_offset: Hz(reach_khz * 1e3), ..lte::Options::default() };
+    bencher.counter(ItemsCount::new(samples.len())).bench_local(|| {
+        let mut receiver = lte::Receiver::new(&stream(1.92e6), options.clone());
+        let mut reports = Vec::new();
+        receiver.process(&samples, &mut reports);
+        reports.len()
+    });
+}
+
+/// What the search over +-140 kHz cannot do without: the transforms of four half-frames, three PSS and 39 offsets.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn lte_search_transforms_alone(bencher: Bencher) {
+    let mut planner = FftPlanner::new();
+    let (forward, inverse) = (planner.plan_fft_forward(2048), planner.plan_fft_inverse(2048));
+    let mut scratch = vec![Complex32::default(); 4 * 2048];
+    let mut block = vec![Complex32::new(1e-3, 0.0); 2048];
+    bencher.counter(ItemsCount::new(LTE_WINDOW)).bench_local(|| {
+        for _ in 0..4 * 5 {
+            forward.process_with_scratch(&mut block, &mut scratch);
+            for _ in 0..3 * 39 {
+                inverse.process_with_scratch(&mut block, &mut scratch);
+                block[0] = Complex32::new(1e-3, 0.0);
+            }
+        }
+        block[1]
+    });
+}
+
+/// A cell, at 20 dB an element, of `blocks` resource blocks; with SIB1 and its messages, or its MIB alone.
+fn lte_signal(rate: f64, blocks: usize, ports: usize, speaks: bool, millis: usize) -> Vec<Complex32> {
+    let messages: serde_json::Value =
+        serde_json::from_str(include_str!("../data/lte-synth/messages.json")).expect("the file is JSON");
+    let octets = |value: &serde_json::Value| hex::decode(value.as_str().unwrap_or("")).unwrap_or_default();
+    let plain = Cell { ports, load: 0.5, ..Cell::new(77, blocks) };
+    let cell = if speaks {
+        let grant = Grant { format: Format::Distributed { second_gap: false }, ..plain.grant };
+        let sib1 = octets(&messages["fdd"]);
+        Cell { sib1, messages: vec![octets(&messages["si"][0]), octets(&messages["si"][1])], grant, ..plain }
+    } else {
+        plain
+    };
+    let mut samples = vec![Complex32::default(); (rate * 1e-3) as usize * millis];
+    let config = DownlinkConfig::new(cell.clone(), Hz(945e6), Dbfs(-20.0));
+    let mut downlink = Downlink::new(&stream(rate), Ppb(0.0), config).expect("all values are in range");
+    downlink.add_to(SampleIndex(0), &mut samples);
+    Noise::new(1, cell.noise(Dbfs(-20.0), Db(20.0)), Hz(rate)).add_to(SampleIndex(0), &mut samples);
+    samples
+}
+
+/// A cell that is known is followed; the search is over and what it broadcasts has come. Arguments: rate in Msps, resource blocks, ports,
+/// SIB1 or not. Of 50 blocks 1.92 Msps hold the MIB alone.
+#[divan::bench(
+    args = [(1.92, 50, 1, false), (1.92, 6, 1, true), (23.04, 100, 2, true)],
+    sample_count = 5,
+    sample_size = 1
+)]
+fn lte_follow(bencher: Bencher, (msps, blocks, ports, speaks): (f64, usize, usize, bool)) {
+    let (rate, known) = (msps * 1e6, 640);
+    let samples = lte_signal(rate, blocks, ports, speaks, known + 640);
+    let (before, after) = samples.split_at((rate * 1e-3) as usize * known);
+    let never = lte::Options { search_interval: Nanos::from_secs(1_000), ..lte::Options::default() };
+    bencher
+        .counter(ItemsCount::new(after.len()))
+        .with_inputs(|| {
+            let mut receiver = lte::Receiver::new(&stream(rate), never.clone());
+            let mut reports = Vec::new();
+            receiver.process(before, &mut reports);
+            assert_eq!(reports.last().map(|report| report.key.id), Some(77), "the cell is known");
+            receiver
+        })
+        .bench_local_refs(|receiver| {
+            let mut reports = Vec::new();
+            receiver.process(after, &mut reports);
+            reports.len()
+        });
+}
+
+/// The transforms that following 64 frames cannot do without: seven symbols of each; the argument is the length.
+#[divan::bench(args = [128, 1536], sample_count = 5)]
+fn lte_follow_transforms_alone(bencher: Bencher, length: usize) {
+    let forward = FftPlanner::new().plan_fft_forward(length);
+    let mut scratch = vec![Complex32::default(); forward.get_inplace_scratch_len()];
+    let mut symbol = vec![Complex32::new(1e-3, 0.0); length];
+    bencher.counter(ItemsCount::new(640 * 15 * length)).bench_local(|| {
+        for _ in 0..64 * 7 {
+            forward.process_with_scratch(&mut symbol, &mut scratch);
+            symbol[0] = Complex32::new(1e-3, 0.0);
+        }
+        symbol[1]
+    });
 }

@@ -201,7 +201,7 @@ impl Journal {
             last_decode_ns: Some(at_ns),
             ..Health::default()
         };
-        self.send(pole, second, vec![Item::Health(health)]);
+        self.send(pole, second, vec![Item::Health(Box::new(health))]);
     }
 }
 

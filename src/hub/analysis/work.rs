@@ -48,7 +48,7 @@ impl Work<'_, '_> {
                 if health.position.is_some() {
                     node.position = health.position;
                 }
-                node.health = Some(health.clone());
+                node.health = Some((**health).clone());
                 Some(at)
             }
             Item::Tombstone(tombstone) => {

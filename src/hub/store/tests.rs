@@ -167,7 +167,8 @@ fn an_envelope_that_does_not_fit_its_neighbour_is_marked() {
 #[test]
 fn states_health_and_refusals_are_told_by_node() {
     let (_folder, store) = store();
-    let health = |at: i64| Item::Health(Health { at_ns: Timestamp(at), cells: at as u32, ..Health::default() });
+    let health =
+        |at: i64| Item::Health(Box::new(Health { at_ns: Timestamp(at), cells: at as u32, ..Health::default() }));
     store.insert(&chain(1, 2, |seq| vec![health(20 - seq as i64)])).unwrap();
     store.set_online(&pole(), true, Timestamp(5)).unwrap();
     store.refuse(&[refusal("pole-1", 6)]).unwrap();

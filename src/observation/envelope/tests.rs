@@ -140,7 +140,7 @@ fn ack(upto: u64, beyond: &[(u64, u64)]) -> Ack {
 fn envelopes_agree_to_the_octet_with_an_independent_implementation() {
     let first_octets = vector("observation-and-finding");
     let health_octets = vector("health");
-    let second = envelope(2, hash(&first_octets), 1_767_225_602, vec![Item::Health(health())]);
+    let second = envelope(2, hash(&first_octets), 1_767_225_602, vec![Item::Health(Box::new(health()))]);
     let lost = Item::Tombstone(Tombstone { seq: 2, sha256: hash(&health_octets), items: 1 });
     let tombstone = envelope(2, hash(&first_octets), 1_767_225_700, vec![lost]);
     for (theirs, ours) in [(first_octets, first()), (health_octets, second), (vector("tombstone"), tombstone)] {
@@ -222,7 +222,7 @@ fn what_the_contract_excludes_is_neither_made_nor_taken() {
         Envelope { boot: Octets(vec![0; 15]), ..first() },
         Envelope { prev: Octets(vec![]), ..first() },
         Envelope { items: vec![], ..first() },
-        Envelope { items: vec![Item::Health(Health::default()); MAX_ITEMS + 1], ..first() },
+        Envelope { items: vec![Item::Health(Box::default()); MAX_ITEMS + 1], ..first() },
         Envelope { items: vec![Item::Tombstone(Tombstone { seq: 2, sha256: chain_start(), items: 1 })], ..first() },
     ];
     for envelope in wrong {
@@ -235,15 +235,15 @@ fn what_the_contract_excludes_is_neither_made_nor_taken() {
         assert!(seal_ack(&ack(2, &beyond), &hub(), &hub_key()).is_err(), "{beyond:?}");
     }
     let long = "x".repeat(MAX_OCTETS);
-    let items = vec![Item::Health(Health { warnings: vec![long], ..Health::default() })];
+    let items = vec![Item::Health(Box::new(Health { warnings: vec![long], ..Health::default() }))];
     assert!(matches!(seal(&Envelope { items, ..first() }, &node_key()), Err(EnvelopeError::TooLong { .. })));
 }
 
 #[test]
 fn a_chain_shows_a_missing_envelope() {
     let one = seal(&first(), &node_key()).unwrap();
-    let two = envelope(2, hash(&one), 2, vec![Item::Health(health())]);
-    let three = envelope(3, hash(&seal(&two, &node_key()).unwrap()), 3, vec![Item::Health(health())]);
+    let two = envelope(2, hash(&one), 2, vec![Item::Health(Box::new(health()))]);
+    let three = envelope(3, hash(&seal(&two, &node_key()).unwrap()), 3, vec![Item::Health(Box::new(health()))]);
     assert_eq!(check_chain(&chain_start(), &first()), Ok(()));
     assert_eq!(check_chain(&hash(&one), &two), Ok(()));
     assert_eq!(check_chain(&hash(&one), &three), Err(EnvelopeError::ChainBroken { node: pole(), seq: 3 }));

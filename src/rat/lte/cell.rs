@@ -40,6 +40,8 @@ const SIB1_FRAMES: u16 = 8;
 const LISTEN: i64 = 2;
 /// ... every so many times as long.
 const LISTEN_EVERY: i64 = 8;
+/// Frames in which they are listened to without SIB1, which would say when they come.
+const UNSCHEDULED: i64 = 100;
 /// System information blocks that cannot wait: warnings; TS 36.331 clause 6.3.1.
 const WARNINGS: [u8; 3] = [10, 11, 12];
 /// Samples at the base rate that a subframe may be from where it was expected.
@@ -320,7 +322,7 @@ impl Cell {
 
     /// Whether the other messages are listened to: until each has come, as long as there are warnings, and then now and again.
     fn listens(&self, frame: i64) -> bool {
-        let Some(sib1) = &self.information.fields.sib1 else { return true };
+        let Some(sib1) = &self.information.fields.sib1 else { return frame - self.sib1_since < UNSCHEDULED };
         let schedule = &sib1.scheduling;
         let longest = schedule.iter().map(|message| i64::from(message.period_frames)).max().unwrap_or(1);
         let warns = schedule.iter().flat_map(|message| &message.sib_types).any(|kind| WARNINGS.contains(kind));

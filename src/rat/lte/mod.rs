@@ -12,6 +12,11 @@
 //! special subframes. Cells whose frames begin within 5 us of each other must differ in PCI. eMTC is noted (counter `emtc`: MIBs that
 //! announce SIB1-BR) and NB-IoT recognised by [`nb_iot`]; neither is decoded.
 //!
+//! Cost, CPU s per s on one core of an AMD EPYC (measured as `lte_search` and `lte_follow` of `tests/bench/stages.rs` do):
+//! search of every window of 1.92 Msps over +-140 kHz 0.19, over +-7 kHz 0.018, of which the transforms that it cannot do without
+//! are 0.03; a known cell's MIB 0.0013; MIB, SIB1 and two messages of six resource blocks 0.0031, of 100 with two ports at
+//! 23.04 Msps 0.013.
+//!
 //! All decisions are taken at windows of a fixed length: reports do not depend on how the stream is cut into blocks. A window and
 //! a frame are buffered, 45 MB at the highest rate.
 //!

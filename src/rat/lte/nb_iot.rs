@@ -87,7 +87,7 @@ pub fn nsss(pci: u16, number: u16) -> [Complex32; SECONDARY] {
     let shift = f64::from(number / 2 % 4) * 33.0 / 132.0;
     std::array::from_fn(|n| {
         let (primed, m) = ((n % 131) as f64, (n % 128) as u32);
-        let sign = if (row & m).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if (row & m).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
         let turns = shift * n as f64 + root * primed * (primed + 1.0) / (2.0 * 131.0);
         let (im, re) = (-TAU * turns.fract()).sin_cos();
         Complex32::new((sign * re) as f32, (sign * im) as f32)

@@ -13,7 +13,7 @@ fn open_spool(folder: &Path, boot: u8, limit_octets: u64) -> Spool {
 
 /// An item that is recognised by its number and takes some `size` octets.
 fn item(number: u32, size: usize) -> Item {
-    Item::Health(Health { cells: number, warnings: vec!["x".repeat(size)], ..Health::default() })
+    Item::Health(Box::new(Health { cells: number, warnings: vec!["x".repeat(size)], ..Health::default() }))
 }
 
 fn number(item: &Item) -> u32 {

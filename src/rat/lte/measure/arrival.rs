@@ -107,7 +107,7 @@ impl Average {
         let channel: Vec<Complex64> =
             self.sum.iter().map(|value| Complex64::new(f64::from(value.re), f64::from(value.im)) * scale).collect();
         let noise = self.noise * self.weights.1 * scale * scale;
-        if channel.is_empty() || !(noise > 0.0) {
+        if channel.is_empty() || noise.is_nan() || noise <= 0.0 {
             return None;
         }
         let (spacing, gap) = spacing;
@@ -363,7 +363,7 @@ mod tests {
         let mut average = Average::default();
         assert_eq!(average.profile(SPACING, |_| 0.0), None);
         for value in [f32::NAN, f32::INFINITY, 0.0, f32::MAX, f32::MIN_POSITIVE] {
-            average.take(&vec![Complex32::new(value, value); 24], f64::from(value));
+            average.take(&[Complex32::new(value, value); 24], f64::from(value));
             let _ = average.profile(SPACING, |_| 0.0);
         }
         average.take(&[], 1.0);
