@@ -107,7 +107,7 @@ impl Average {
         let channel: Vec<Complex64> =
             self.sum.iter().map(|value| Complex64::new(f64::from(value.re), f64::from(value.im)) * scale).collect();
         let noise = self.noise * self.weights.1 * scale * scale;
-        if channel.is_empty() || !(noise > 0.0) {
+        if channel.is_empty() || noise.is_nan() || noise <= 0.0 {
             return None;
         }
         let (spacing, gap) = spacing;
