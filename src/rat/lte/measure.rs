@@ -269,18 +269,17 @@ fn comb(rows: &[Vec<Complex32>], reference: &Reference, offset: Hz, late: f64) -
     let mut change = 0.0f64;
     let step = Complex32::from_polar(1.0, (TAU * late * COMB as f64) as f32);
     let mut back = Complex32::from_polar(1.0, (TAU * late * first as f64) as f32);
-    for i in 0..count {
-        if i == count / 2 {
+    for element in 0..2 * count {
+        if element == count {
             // The carrier between the halves of the band is no subcarrier.
             back *= Complex32::from_polar(1.0, (TAU * late) as f32);
         }
-        for half in order {
-            let early = rows[half][i] * turns[half];
-            let later = rows[half + 2][i] * turns[half + 2];
-            change += f64::from((early - later).norm_sqr());
-            channel.push((early + later) * 0.5 * back);
-            back *= step;
-        }
+        let (i, half) = (element / 2, order[element % 2]);
+        let early = rows[half][i] * turns[half];
+        let later = rows[half + 2][i] * turns[half + 2];
+        change += f64::from((early - later).norm_sqr());
+        channel.push((early + later) * 0.5 * back);
+        back *= step;
     }
     (channel, change / (4 * count).max(1) as f64)
 }

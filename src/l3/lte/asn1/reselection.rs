@@ -310,12 +310,12 @@ pub struct Sib8 {
 #[rasn(automatic_tags)]
 pub struct SystemTimeInfo {
     pub synchronisation: bool,
-    pub system_time: SystemTime,
+    pub system_time: CdmaTime,
 }
 
 #[derive(AsnType, Clone, Debug, Decode, Encode)]
 #[rasn(choice, automatic_tags)]
-pub enum SystemTime {
+pub enum CdmaTime {
     #[rasn(value("0..=549755813887"))]
     Synchronous(u64),
     #[rasn(value("0..=562949953421311"))]
