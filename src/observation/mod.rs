@@ -462,10 +462,6 @@ fn is_zero(count: &u64) -> bool {
 }
 
 /// One thing that a node tells the hub.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a health report is one item a minute; observations and findings are boxed"
-)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Item {
