@@ -108,7 +108,7 @@ fn carrier(pci: u16, number: u16, start: usize, offset: f64, rng: &mut ChaCha8Rn
                     values = [Complex32::default(); SUBCARRIERS];
                     values[..11].iter_mut().zip(npss()).for_each(|(slot, value)| *slot = value * COVER[symbol - 3]);
                 }
-                if symbol >= 3 && subframe == 9 && (number + frame) % 2 == 0 {
+                if symbol >= 3 && subframe == 9 && (number + frame).is_multiple_of(2) {
                     let all = nsss(pci, number + frame);
                     values.copy_from_slice(&all[(symbol - 3) * SUBCARRIERS..(symbol - 2) * SUBCARRIERS]);
                 }
