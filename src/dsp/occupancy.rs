@@ -79,6 +79,10 @@ pub enum Signal {
     Nr,
     /// UMTS FDD.
     Umts,
+    /// LTE for machines within a wide LTE carrier.
+    Emtc,
+    /// LTE for machines in a carrier of its own, 180 kHz wide.
+    NbIot,
 }
 
 impl Signal {
@@ -89,6 +93,8 @@ impl Signal {
             Signal::LteOrNr => "lte/nr",
             Signal::Nr => "nr",
             Signal::Umts => "umts",
+            Signal::Emtc => "emtc",
+            Signal::NbIot => "nb-iot",
         }
     }
 }

@@ -7,6 +7,7 @@ use daen::observation::{Clock, ClockSource, Finding, Observation};
 use daen::radio::recording::{Recording, Segment};
 use daen::radio::ring::{WhenFull, ring};
 use daen::radio::source::{Event, SourceError, StreamInfo};
+use daen::rat::lte::nb_iot::Recogniser;
 use daen::rat::{self, MAX_BROADCAST};
 use daen::rules::Engine;
 use daen::sensor::receive::{Hearing, Judged, Surroundings};
@@ -86,6 +87,7 @@ struct Stream {
     hearing: Hearing,
     segment: usize,
     survey: Survey,
+    machines: Recogniser,
 }
 
 /// Receives all of `recording`; `progress` is told the samples read so far.
@@ -139,9 +141,9 @@ impl Run<'_> {
     fn begin(&mut self, info: StreamInfo) {
         let segment = self.stream.as_ref().map_or(0, |stream| stream.segment + 1);
         self.end();
-        let survey = Survey::new(info.sample_rate);
+        let (survey, machines) = (Survey::new(info.sample_rate), Recogniser::new(info.sample_rate));
         let hearing = Hearing::new(info, self.options.receivers.clone());
-        self.stream = Some(Stream { hearing, segment, survey });
+        self.stream = Some(Stream { hearing, segment, survey, machines });
     }
 
     fn samples(&mut self, samples: &[num_complex::Complex32], clipped: u32) {
@@ -150,6 +152,7 @@ impl Run<'_> {
         self.outcome.seconds += samples.len() as f64 / stream.hearing.info().sample_rate.0;
         self.outcome.clipped += u64::from(clipped);
         stream.survey.process(samples);
+        stream.machines.process(samples);
         for waterfall in &mut self.outcome.waterfalls {
             waterfall.process(stream.segment, samples);
         }
@@ -159,7 +162,7 @@ impl Run<'_> {
     }
 
     fn end(&mut self) {
-        let Some(Stream { hearing, segment, survey }) = self.stream.take() else { return };
+        let Some(Stream { hearing, segment, survey, machines }) = self.stream.take() else { return };
         let before: u64 = self.outcome.segments[..segment].iter().map(|segment| segment.samples).sum();
         let offset = Nanos((before as f64 / hearing.info().sample_rate.0 * 1e9).round() as i64);
         let center = hearing.info().center;
@@ -178,6 +181,12 @@ impl Run<'_> {
         if self.outcome.cells.iter().any(|cell| cell.observation.cell.rat == Rat::Lte) {
             self.outcome.not_supported.remove(&Signal::Lte);
             self.outcome.not_supported.remove(&Signal::LteOrNr);
+        }
+        if self.outcome.cells.iter().any(|cell| cell.counts.contains_key("emtc")) {
+            self.outcome.not_supported.insert(Signal::Emtc);
+        }
+        if !machines.finish().is_empty() {
+            self.outcome.not_supported.insert(Signal::NbIot);
         }
         self.outcome.seen.extend(carriers.into_iter().map(|carrier| Seen { carrier, center }));
     }

@@ -262,6 +262,8 @@ fn in_words(signal: Signal) -> &'static str {
         Signal::LteOrNr => "LTE or NR (cyclic prefix of 15 kHz subcarriers; too short or too weak to tell which)",
         Signal::Nr => "NR (cyclic prefix of 30 kHz subcarriers)",
         Signal::Umts => "UMTS (a wide carrier whose pilot repeats every 10 ms)",
+        Signal::Emtc => "eMTC (announced by the MIB of an LTE cell)",
+        Signal::NbIot => "NB-IoT (synchronisation signals of a narrow carrier)",
     }
 }
 
