@@ -8,8 +8,8 @@
 //! ([`shared`], [`system_information`]) where the stream holds the cell's whole bandwidth; [`measure`] takes level, timing and
 //! carrier from its reference signals.
 //!
-//! What is not covered: carriers away from the stream's centre; streams slower than 1.92 Msps; in TDD, system information in
-//! special subframes. Cells whose frames begin within 5 us of each other must differ in PCI. eMTC is noted (counter `emtc`: MIBs that
+//! What is not covered: carriers away from the stream's centre, which [`carriers`] cuts out for receivers of their own; streams
+//! slower than 1.92 Msps. Cells whose frames begin within 5 us of each other must differ in PCI. eMTC is noted (counter `emtc`: MIBs that
 //! announce SIB1-BR) and NB-IoT recognised by [`nb_iot`]; neither is decoded.
 //!
 //! Cost, CPU s per s on one core of an AMD EPYC (measured as `lte_search` and `lte_follow` of `tests/bench/stages.rs` do):

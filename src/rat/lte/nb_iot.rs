@@ -4,7 +4,7 @@
 //! 15 kHz, and the powers of the eleven are summed over the frames; what stands out is a place to look at. There the signs of the
 //! eleven symbols give the carrier, and the NSSS beside them the cell's identity. A cell is recognised by the NSSS alone: of 4032
 //! hypotheses none reaches [`LEAST_SHARE`] in noise, and LTE's own signals, whose frames repeat as well, do not either
-//! (`tests/lte_nb_iot.rs`, which also finds three carriers in the guard bands of a real recording). Measured there too: how weak a carrier may be.
+//! (`tests/lte_nb_iot.rs`, which also finds three carriers in a real recording). Measured there too: how weak a carrier may be.
 //!
 //! Standalone, guard band and in-band carriers look alike here. Within a band wider than 1.92 MHz the search goes over it piece by
 //! piece.
