@@ -189,7 +189,7 @@ fn sib11(serial_number: u16, number: u8, last: bool, octets: &[u8]) -> Vec<u8> {
 #[test]
 fn a_warning_in_thai_comes_out_with_its_language() {
     let text = "แจ้งเตือนภัยสึนามิ อพยพทันที";
-    let mut data = vec![0; 84];
+    let mut data = [0; 84];
     data[0] = 1;
     let octets: Vec<u8> = [0x74, 0x34].into_iter().chain(text.encode_utf16().flat_map(u16::to_be_bytes)).collect();
     data[1..=octets.len()].copy_from_slice(&octets);
@@ -399,7 +399,7 @@ fn messages_of_the_recordings_are_encoded_as_they_were_sent() {
 #[test]
 fn ordinary_blocks_come_out_as_they_were_put_in() {
     let plmn = Plmn::new(520, 5, 2).unwrap();
-    let mut sib1 = ordinary::sib1(&[plmn, Plmn::new(520, 47, 2).unwrap()], 0x1234, 0x0abc_de1, 66);
+    let mut sib1 = ordinary::sib1(&[plmn, Plmn::new(520, 47, 2).unwrap()], 0x1234, 0x00ab_cde1, 66);
     sib1.bands.extend([4, 71]);
     sib1.q_qual_min_db = Some(-18);
     let decoded = parse_bcch_dl_sch(&encode::sib1(&sib1).unwrap()).unwrap();
