@@ -345,7 +345,7 @@ impl Border {
                 place.lon_deg,
                 place.height_m.unwrap_or(GROUND_M) - GROUND_M,
                 cell.eirp_dbm.0,
-                cell.cell.center_hz as f64 * 1e-6,
+                cell.cell.center_hz as f64 / 1e6,
                 cell.identity.area.unwrap_or(0),
                 cell.identity.cell_id.unwrap_or(0),
                 cell.cell.id,
