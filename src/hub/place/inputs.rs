@@ -185,7 +185,7 @@ pub(super) fn observation(cell: CellKey, sighting: &Sighting) -> Observation {
         broadcast: Vec::new(),
         fields: None,
         content_sha256: None,
-        receiver: ReceiverState { stream: sighting.stream.clone(), clipped_ppm: 0, lost_samples: 0 },
+        receiver: ReceiverState { stream: sighting.stream.clone(), ..ReceiverState::default() },
     }
 }
 
