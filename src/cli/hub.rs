@@ -59,11 +59,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let store = hub::store_path(&config);
     if let Some(file) = &args.backup {
         let content = backup::copy(&store, file)?;
-        return say(&format!("{}: {}", file.display(), in_words(&content)));
+        say(&format!("{}: {}", file.display(), in_words(&content)))?;
+        return Ok(());
     }
     if let Some(file) = &args.restore {
         let content = backup::restore(file, &store)?;
-        return say(&format!("{}: {}; start the hub", store.display(), in_words(&content)));
+        say(&format!("{}: {}; start the hub", store.display(), in_words(&content)))?;
+        return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
