@@ -100,7 +100,7 @@ fn what_was_learned_links_clocks_that_share_no_cell_with_the_others() {
     // A day's window apart from then: only what was learned can link them.
     for pole in &poles {
         let heard = world.hear(pole, &fake, 400.4);
-        let cells = if pole.name < "pole-3".to_owned() { &towers[..1] } else { &towers[1..] };
+        let cells = if *pole.name < *"pole-3" { &towers[..1] } else { &towers[1..] };
         hub.hear(pole, 400, cells.iter().map(|tower| world.hear(pole, tower, 400.1)).collect());
         hub.find(pole, 400, heard);
     }

@@ -159,7 +159,7 @@ impl Journey {
             states.iter().filter(sure).map(speed).max_by(|a, b| (a.0 - 3.0 * a.1).total_cmp(&(b.0 - 3.0 * b.1)));
         let step = states.len().div_ceil(POINTS).max(1);
         // The last one always, and evenly before it.
-        let chosen = (0..states.len()).filter(|i| (states.len() - 1 - i) % step == 0);
+        let chosen = (0..states.len()).filter(|i| (states.len() - 1 - i).is_multiple_of(step));
         let point = |i: usize| {
             let state = &states[i];
             let at = state.position(self.plane);

@@ -14,7 +14,7 @@ use crate::hub::fuse::{Emitter, EmitterId, Fuse, Licence};
 use crate::locate::gather::Heard;
 use crate::locate::phase::Outcome;
 use crate::locate::phases::{CellState, Head, Phases};
-use crate::observation::{NodeId, Observation, Position};
+use crate::observation::{ClockSource, NodeId, Observation, Position};
 use crate::units::{Nanos, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -168,6 +168,10 @@ impl Timekeeping {
                 let (Some(site), Some(sighting)) = (atlas.site(register_id), emitter.sightings.get(node)) else {
                     continue;
                 };
+                // The times of a recording are its own: they and those of arrival run apart.
+                if sighting.clock.source == ClockSource::Recording {
+                    continue;
+                }
                 let ground_m = ground_m.or(sighting.position.and_then(|at| at.height_m)).unwrap_or(0.0);
                 let name = name(emitter);
                 sites.entry(name).or_insert_with(|| (site.position(ground_m), register_id.clone(), emitter.key));
