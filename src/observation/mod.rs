@@ -7,7 +7,7 @@ pub mod envelope;
 pub mod gsm;
 pub mod lte;
 
-use crate::cell::{CellIdentity, CellKey, Rat};
+use crate::cell::{CellIdentity, CellKey, Rat, gsm_arfcn, lte_earfcn};
 use crate::units::{Db, Dbfs, Dbm, Hz, Nanos, Ppb, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -333,6 +333,21 @@ pub struct Observation {
     pub content_sha256: Option<Octets>,
     /// The receiver behind it.
     pub receiver: ReceiverState,
+}
+
+impl Observation {
+    /// ARFCN or EARFCN of its carrier; the latter by the bands that SIB1 names, because several bands have the same carriers. `None` where
+    /// that is not known, and for other standards.
+    pub fn channel(&self) -> Option<u32> {
+        match self.cell.rat {
+            Rat::Gsm => gsm_arfcn(self.cell.center_hz).map(u32::from),
+            Rat::Lte => {
+                let sib1 = self.fields.as_ref().and_then(Fields::lte)?.sib1.as_ref()?;
+                sib1.bands.iter().find_map(|&band| lte_earfcn(self.cell.center_hz, band))
+            }
+            Rat::Umts | Rat::Nr => None,
+        }
+    }
 }
 
 /// How much a finding is worth on its own.
