@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 mod calibrate;
 #[cfg(all(feature = "sensor", feature = "hub"))]
 mod demo;
+#[cfg(feature = "sensor")]
+mod evidence;
 #[cfg(feature = "hub")]
 mod hub;
 mod locate;
@@ -45,6 +47,9 @@ enum Command {
     /// Measure a receiver: its clock, levels and delay; write its calibration file.
     #[cfg(feature = "sensor")]
     Calibrate(calibrate::Args),
+    /// List what a node keeps as evidence, and write what of it may leave the node.
+    #[cfg(feature = "sensor")]
+    Evidence(evidence::Args),
     /// Place transmitters from recorded observations.
     Locate(locate::Args),
     /// Write synthetic recordings and scenes, with the truth beside them.
@@ -68,6 +73,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Hub(args) => hub::run(args),
         #[cfg(feature = "sensor")]
         Command::Calibrate(args) => calibrate::run(args),
+        #[cfg(feature = "sensor")]
+        Command::Evidence(args) => evidence::run(args),
         Command::Locate(args) => locate::run(args),
         #[cfg(feature = "sensor")]
         Command::Synth(args) => synth::run(args),

@@ -44,6 +44,8 @@ pub struct ConfigFile {
     /// What waits for the hub.
     #[serde(default)]
     pub spool: SpoolFile,
+    /// Samples kept on the node; none where absent.
+    pub evidence: Option<EvidenceFile>,
 }
 
 /// What health reports and the connection alone take in a month, and a little more, octets.
@@ -102,6 +104,16 @@ pub enum SourceFile {
 
 fn yes() -> bool {
     true
+}
+
+/// `[evidence]` as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceFile {
+    /// Octets of samples kept; four a sample.
+    pub quota_octets: u64,
+    /// Where; beside the spool where absent.
+    pub folder: Option<PathBuf>,
 }
 
 /// `[navigation]` as written.
@@ -231,6 +243,8 @@ pub struct Config {
     pub report: Report,
     /// What waits for the hub.
     pub spool: Spool,
+    /// Folder and quota of the evidence ring.
+    pub evidence: Option<(PathBuf, u64)>,
 }
 
 /// Where place and time come from.
@@ -366,6 +380,14 @@ impl ConfigFile {
             link: self.broker.check(folder)?,
             node,
             hub,
+            evidence: match self.evidence {
+                None => None,
+                Some(EvidenceFile { quota_octets, folder: at }) => {
+                    let at = at.unwrap_or_else(|| self.state_dir.join("evidence"));
+                    let quota = in_range("evidence.quota_octets", quota_octets, 100_000_000..=1 << 44, "")?;
+                    Some((folder.join(at), quota))
+                }
+            },
             state_dir: folder.join(&self.state_dir),
             navigation: self.navigation.check(self.position.is_some())?,
             position: self.position,

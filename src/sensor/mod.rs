@@ -13,6 +13,7 @@ pub mod cadence;
 pub mod calibrate;
 pub mod chrony;
 pub mod clock_error;
+pub mod evidence;
 pub mod gpsd;
 pub mod health;
 pub mod instrument;

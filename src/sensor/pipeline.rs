@@ -9,7 +9,7 @@ use super::spool::{self, Class, Spool, SpoolError, new_boot};
 use super::task::Dwells;
 use super::watchdog::{Feed, Flow, Notify};
 use super::whereabouts::{self, Begin, Stand, Survey, Whereabouts};
-use super::{chrony, gpsd, source, spooler};
+use super::{chrony, evidence, gpsd, source, spooler};
 use crate::cell::{CellKey, Rat};
 use crate::config::sensor::{Config, Source};
 use crate::config::{stopped, wall_clock};
@@ -22,7 +22,7 @@ use crate::radio::source::SourceError;
 use crate::rules::{self, Engine, Format, Register, RegisterError, StateError};
 use crate::units::{Db, Dbfs, Hz, Nanos, Ppb, Timestamp};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -83,6 +83,9 @@ pub enum PipelineError {
         /// Why, with the remedy.
         source: StateError,
     },
+    /// The folder of the evidence ring.
+    #[error("evidence.folder: {0}; it must be a folder that the node may write")]
+    Evidence(std::io::Error),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -238,6 +241,14 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     }
     let has_samples = opened.is_some();
     let live = opened.as_ref().and_then(|opened| opened.live.clone());
+    let evidence_lost = Arc::new(AtomicU64::new(0));
+    let keeping = match &config.evidence {
+        None => None,
+        Some((folder, quota)) => {
+            Some(evidence::start(folder, *quota, evidence_lost.clone()).map_err(PipelineError::Evidence)?)
+        }
+    };
+    let (tap, keeping) = keeping.unzip();
     let whereabouts = Arc::new(begin(&config, &instrument, opened.as_ref(), started));
     info!(node = %config.node, boot = %spool.boot(), waiting = spool.stats().envelopes, "the node starts");
 
@@ -261,10 +272,13 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     };
     let receiving = match (opened, &config.source) {
         (Some(opened), _) => {
-            let parts = (engine, instrument.clone(), whereabouts.clone(), learned);
+            let parts = (engine, instrument.clone(), whereabouts.clone(), tap, learned);
             receiving(opened, parts, &config, items.clone(), shared.clone())?
         }
-        (None, Source::Load { items: count }) => loading(*count, items.clone(), shared.clone())?,
+        (None, Source::Load { items: count }) => {
+            drop(tap);
+            loading(*count, items.clone(), shared.clone())?
+        }
         // Only the load source opens as nothing.
         (None, _) => return Err(PipelineError::Stage { stage: "source" }),
     };
@@ -289,6 +303,7 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
             whereabouts: whereabouts.clone(),
             chrony: config.navigation.chrony && live.is_some(),
             has_samples,
+            evidence_lost,
             survey_file: config.state_dir.join(SURVEY),
             instrument: instrument.clone(),
             shared: shared.clone(),
@@ -324,6 +339,9 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     }
     let _ = health_stop.send(());
     join(receiving, "receiver").await?;
+    if let Some(keeping) = keeping {
+        join(keeping, "evidence").await?;
+    }
     join(health, "health").await?;
     if let Some(navigating) = navigating {
         join(navigating, "navigation").await?;
@@ -365,9 +383,12 @@ async fn sent(until: Until, shared: &Shared, spool: &Spool) {
     }
 }
 
+/// What a receiver thread takes along.
+type Known = (Engine, Arc<Instrument>, Arc<Whereabouts>, Option<evidence::Tap>, PathBuf);
+
 fn receiving(
     opened: source::Opened,
-    (engine, instrument, whereabouts, learned): (Engine, Arc<Instrument>, Arc<Whereabouts>, PathBuf),
+    (engine, instrument, whereabouts, evidence, learned): Known,
     config: &Config,
     items: SyncSender<(Class, Item)>,
     shared: Arc<Shared>,
@@ -395,6 +416,7 @@ fn receiving(
             cadence,
             whereabouts,
             instrument,
+            evidence,
             items,
             counters: &shared.received,
             keep: &mut keep_now,
@@ -454,6 +476,8 @@ struct Watching {
     whereabouts: Arc<Whereabouts>,
     /// chrony is asked: the system's clock stamps samples.
     chrony: bool,
+    /// Samples that the disk was too slow for as evidence.
+    evidence_lost: Arc<AtomicU64>,
     survey_file: PathBuf,
     instrument: Arc<Instrument>,
     shared: Arc<Shared>,
@@ -474,6 +498,9 @@ impl Watching {
         let place = self.whereabouts.at(now);
         let mut notes = self.instrument.warnings(now);
         notes.extend(place.warnings);
+        if self.evidence_lost.load(Ordering::Relaxed) > 0 {
+            notes.push("the disk is too slow for the evidence ring; stretches are missing in it".to_owned());
+        }
         Figures {
             clock: self.has_samples.then_some(place.clock),
             samples: received.samples.load(Ordering::Relaxed),

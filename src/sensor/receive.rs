@@ -1,6 +1,7 @@
 //! The receiver thread: blocks of the ring become observations and findings, in the order of the stream.
 
 use super::cadence::Cadence;
+use super::evidence::Tap;
 use super::health::{Band, band};
 use super::instrument::Instrument;
 use super::observe::{Context, observe};
@@ -49,6 +50,8 @@ pub struct Station<'a> {
     pub whereabouts: Arc<Whereabouts>,
     /// The receiver behind the streams.
     pub instrument: Arc<Instrument>,
+    /// Keeps samples as evidence.
+    pub evidence: Option<Tap>,
     /// Takes items; waits when it is full.
     pub items: SyncSender<(Class, Item)>,
     /// For the health report.
@@ -194,6 +197,9 @@ impl Station<'_> {
                 Ok((Event::Samples, block)) => {
                     let Some(stream) = &mut stream else { continue };
                     self.counters.samples.fetch_add(block.samples.len() as u64, Ordering::Relaxed);
+                    if let Some(tap) = &self.evidence {
+                        tap.samples(block);
+                    }
                     stream.hearing.process(&block.samples, block.clipped);
                     let lost = reader.lost_samples();
                     self.counters.lost_samples.store(lost, Ordering::Relaxed);
@@ -203,6 +209,9 @@ impl Station<'_> {
                 }
                 Ok((Event::Stream(info), _)) => {
                     self.finish(stream.take(), reader.lost_samples());
+                    if let Some(tap) = &self.evidence {
+                        tap.stream(&info);
+                    }
                     let hearing = Hearing::new(info, rat::Options::default()).of(self.instrument.clone());
                     stream = Some(Stream { hearing, heard: BTreeMap::new() });
                 }
@@ -248,6 +257,9 @@ impl Station<'_> {
             }
             for finding in findings {
                 tracing::info!(rule = finding.rule, cell = %finding.observation.cell, tier = ?finding.tier, "finding");
+                if let Some(tap) = &self.evidence {
+                    tap.found(&finding);
+                }
                 self.send(Class::Finding, Item::Finding(Box::new(finding)));
             }
         }

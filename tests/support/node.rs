@@ -35,6 +35,7 @@ pub fn items(
             position,
         )),
         instrument: Default::default(),
+        evidence: None,
         items: sender,
         counters: &counters,
         keep: &mut |_| (),
