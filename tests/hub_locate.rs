@@ -4,6 +4,8 @@
 
 #[path = "hub_locate/antenna.rs"]
 mod antenna;
+#[path = "hub_locate/association.rs"]
+mod association;
 #[path = "support/items.rs"]
 mod items;
 #[path = "hub_locate/load.rs"]
@@ -12,6 +14,8 @@ mod load;
 mod locate_hub;
 #[path = "hub_locate/motion.rs"]
 mod motion;
+#[path = "hub_locate/moving_node.rs"]
+mod moving_node;
 #[path = "hub_locate/rules.rs"]
 mod rules;
 #[path = "hub_locate/tasks.rs"]

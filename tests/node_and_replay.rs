@@ -94,9 +94,9 @@ fn node_and_replay_say_the_same_of_a_stream_of_gsm_and_lte() {
         let hex: Vec<&str> = cell["broadcast"].as_array().unwrap().iter().map(|b| b["hex"].as_str().unwrap()).collect();
         assert_eq!(hex, octets, "{key}");
     }
-    // It shares its channel with a licensed cell.
+    // It shares its channel with the licensed cell that it imitates.
     let lure = cells.iter().find(|cell| cell["pci"] == 500).expect("the lure is heard");
-    assert_eq!((&lure["channel"], &lure["area"]), (&3685.into(), &61_000.into()));
+    assert_eq!((&lure["channel"], &lure["area"]), (&3674.into(), &61_000.into()));
     let blocks = lure["broadcast"].as_array().unwrap();
     let sibs: Vec<&Value> = blocks.iter().filter(|block| block["name"] == "SI").map(|block| &block["sibs"]).collect();
     assert!(

@@ -18,6 +18,7 @@ pub mod web;
 use crate::config::hub::Config;
 use crate::config::{stopped, wall_clock};
 use crate::locate::country::Border;
+use crate::locate::sector::Sector;
 use crate::rules::{Format, Register};
 use alert::Book;
 use analysis::AnalysisConfig;
@@ -105,7 +106,9 @@ pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> Result<(), 
     let book = Book::open(&store)?;
     let register = config.register.as_deref().map(read_register).transpose()?.map(Arc::new);
     let border = config.border.as_deref().map(read_border).transpose()?;
-    let atlas = Arc::new(Atlas::new(register.as_deref(), border));
+    let sector = |(azimuth_deg, beamwidth_deg): (f64, f64)| Sector { azimuth_deg, beamwidth_deg };
+    let sectors = config.sectors.iter().map(|(node, both)| (node.clone(), sector(*both))).collect();
+    let atlas = Arc::new(Atlas::new(register.as_deref(), border).with_sectors(sectors));
     let licence = register.map(analysis::licences);
     let pages = |source| HubError::Web { address: config.web.listen, source };
     let listener = TcpListener::bind(config.web.listen).await.map_err(pages)?;

@@ -78,7 +78,7 @@ fn the_register_lists_the_licensed_cells_and_neither_blaster_nor_lure() {
     let lure = &json["transmitters"][8];
     assert_eq!(
         (&lure["channel"], &lure["plmn"], &lure["areas"]),
-        (&3685.into(), &"520-03".into(), &vec![61_000].into())
+        (&3674.into(), &"520-03".into(), &vec![61_000].into())
     );
     assert_eq!(lure["cell_id"], 0x7a_5a01);
     let (register, report) = Register::load(csv.as_bytes(), Format::Detect).unwrap();

@@ -81,18 +81,19 @@ impl Batch<'_> {
 
     fn keep_journeys(&mut self, places: &mut Places) -> Result<(), AlertError> {
         let mut write = self.connection.prepare_cached("INSERT OR REPLACE INTO journeys VALUES(?1, ?2, ?3)")?;
-        let mut drop_before =
-            self.connection.prepare_cached("DELETE FROM journeys WHERE emitter = ?1 AND number < ?2")?;
+        let mut drop_outside = self
+            .connection
+            .prepare_cached("DELETE FROM journeys WHERE emitter = ?1 AND (number < ?2 OR number >= ?3)")?;
         for (id, pages) in places.take_travelled() {
             let id = id.0.cast_signed();
             let Some(pages) = pages else {
-                drop_before.execute(params![id, i64::MAX])?;
+                drop_outside.execute(params![id, 0, 0])?;
                 continue;
             };
             for (number, fix) in pages.new {
                 write.execute(params![id, number.cast_signed(), to_cbor(fix)])?;
             }
-            drop_before.execute(params![id, pages.first.cast_signed()])?;
+            drop_outside.execute(params![id, pages.range.start.cast_signed(), pages.range.end.cast_signed()])?;
         }
         Ok(())
     }

@@ -6,8 +6,9 @@
 
 use super::record::{NearSite, metres_between};
 use crate::locate::country::Border;
+use crate::locate::sector::Sector;
 use crate::locate::{Fix, Plane};
-use crate::observation::Position;
+use crate::observation::{NodeId, Position};
 use crate::rules::Register;
 use std::collections::BTreeMap;
 use std::f64::consts::{PI, TAU};
@@ -56,6 +57,7 @@ pub struct Atlas {
     sites: BTreeMap<String, Site>,
     squares: BTreeMap<(i32, i32), Vec<String>>,
     border: Option<Border>,
+    sectors: BTreeMap<NodeId, Sector>,
 }
 
 fn square(lat_deg: f64, lon_deg: f64) -> (i32, i32) {
@@ -88,7 +90,17 @@ impl Atlas {
         for (id, site) in &sites {
             squares.entry(square(site.lat_deg, site.lon_deg)).or_default().push(id.clone());
         }
-        Atlas { sites, squares, border }
+        Atlas { sites, squares, border, sectors: BTreeMap::new() }
+    }
+
+    /// With the antennas of nodes that look one way.
+    pub fn with_sectors(self, sectors: BTreeMap<NodeId, Sector>) -> Atlas {
+        Atlas { sectors, ..self }
+    }
+
+    /// Nodes whose antennas look one way.
+    pub fn sectors(&self) -> &BTreeMap<NodeId, Sector> {
+        &self.sectors
     }
 
     /// The site of a licensed cell.

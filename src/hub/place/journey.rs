@@ -48,10 +48,10 @@ pub(super) struct Journey {
     written: u64,
 }
 
-/// What is to be done on the disk: drop the fixes before the number, add these.
+/// What is to be done on the disk: drop the fixes outside of the range, add these.
 pub struct Pages<'a> {
-    /// The first number that stays.
-    pub first: u64,
+    /// The first number that stays, and the first beyond.
+    pub range: std::ops::Range<u64>,
     /// New fixes with their numbers.
     pub new: Vec<(u64, &'a TrackFix)>,
 }
@@ -127,7 +127,7 @@ impl Journey {
         let from = self.written.max(self.first);
         self.written = end;
         let new = (from..end).zip(&self.fixes[(from - self.first) as usize..]).collect();
-        Pages { first: self.first, new }
+        Pages { range: self.first..end, new }
     }
 
     /// The way it went, if it moved. `before` is what was told last, and stands for [`AGAIN`].

@@ -23,12 +23,14 @@ pub mod atlas;
 mod delays;
 mod inputs;
 mod journey;
+mod off_site;
 mod record;
 mod timekeeping;
 
 pub use atlas::{Atlas, Site};
 pub use delays::{Late, Paths, REPEATER_NS};
 pub use journey::{Pages, TrackFix};
+pub use off_site::OffSite;
 pub use record::{Basis, Country, Input, Line, NearSite, Placed, Region, Solution, Track, TrackPoint, Unused};
 pub use timekeeping::{Jump, KeptTime, Timekeeping};
 
@@ -36,12 +38,13 @@ use crate::cell::CellKey;
 use crate::hub::fuse::{Emitter, EmitterId, Fuse, Licence};
 use crate::locate::gather::Options;
 use crate::locate::report::FixReport;
-use crate::locate::{Fix, locate, pathloss};
+use crate::locate::{Fix, locate, pathloss, sector};
 use crate::observation::NodeId;
 use crate::units::{Db, Nanos, Timestamp};
 use antenna::{Levels, Losses};
 use inputs::References;
 use journey::Journey;
+use off_site::off_site;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,12 +91,6 @@ const MAX_SAVED_S: f64 = 2.0;
 const LEVEL_CALIBRATION: Db = Db(2.0);
 /// Emitters followed at most; the one placed least recently goes.
 const MAX_JOURNEYS: usize = 512;
-/// A fix as uncertain as this says nothing about a licensed cell's site.
-const USEFUL_M: f64 = 2_000.0;
-/// A licensed emitter is away from its site beyond this, and beyond so many CEP50; reference of rule RF-11.
-const OFF_SITE_M: f64 = 500.0;
-const OFF_SITE_CEP: f64 = 3.0;
-
 /// What is kept of an emitter's place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
@@ -122,17 +119,6 @@ pub struct Kept {
     /// Site and paths were not looked at, because its frames did not fit what was known of them.
     #[serde(default)]
     pub put_off: bool,
-}
-
-/// A licensed emitter away from its registered site.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OffSite {
-    /// From the nearest admissible place, metres.
-    pub distance_m: f64,
-    /// How far it may be: the larger of 500 m and three times CEP50.
-    pub limit_m: f64,
-    /// Fixes in a row that say so.
-    pub in_a_row: u32,
 }
 
 /// What was done.
@@ -419,6 +405,7 @@ fn place_by_time(
         let learned = losses.of_all(&inputs.suspect.levels, references);
         pathloss::apply(&mut inputs.suspect, &learned, LEVEL_CALIBRATION);
     }
+    sector::apply(&mut inputs.suspect, atlas.sectors());
     let fix = locate(&inputs.suspect.problem);
     let mut placed = Placed::from(FixReport::new(&inputs.suspect, fix.as_ref(), None));
     placed.at_ns = at_ns;
@@ -465,19 +452,4 @@ fn detail(kept: &mut Kept, fix: &Fix, atlas: &Atlas, at: Timestamp, before: Opti
             kept.placed.add_countries(fix, atlas.border());
         }
     }
-}
-
-/// Whether every admissible place is too far from the registered site.
-fn off_site(placed: &Placed, site: &Site, before: Option<OffSite>) -> Option<OffSite> {
-    let timed = matches!(placed.method, Some(Basis::AbsoluteTiming | Basis::RelativeTiming));
-    if !timed || placed.solutions.iter().any(|solution| solution.reach_m() > USEFUL_M) {
-        return None;
-    }
-    let off = placed.solutions.iter().map(|solution| {
-        let limit_m = OFF_SITE_M.max(OFF_SITE_CEP * solution.cep50_m);
-        (solution.metres_to(site.lat_deg, site.lon_deg), limit_m)
-    });
-    let (distance_m, limit_m) = off.min_by(|a, b| (a.0 - a.1).total_cmp(&(b.0 - b.1)))?;
-    let in_a_row = before.map_or(0, |before| before.in_a_row).saturating_add(1);
-    (distance_m > limit_m).then_some(OffSite { distance_m: distance_m.round(), limit_m: limit_m.round(), in_a_row })
 }

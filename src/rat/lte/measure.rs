@@ -66,6 +66,8 @@ pub struct Measurements {
     evm: quality::Evm,
     /// Samples of an FFT.
     symbol: f64,
+    /// Resource blocks received.
+    blocks: f64,
 }
 
 impl Measurements {
@@ -115,6 +117,7 @@ impl Measurements {
         self.average.take(&comb, change / 2.0);
         self.evm.take(grid, channel, reference);
         self.symbol = symbol as f64;
+        self.blocks = (grid.subcarriers() / BLOCK) as f64;
 
         // Means over the life of the cell that forget after MEMORY frames.
         self.count = (self.count + 1.0).min(MEMORY as f64);
@@ -212,13 +215,18 @@ impl Measurements {
         }
     }
 
-    /// Mean carrier offset from the stream's centre, with one standard deviation.
+    /// Mean carrier offset from the stream's centre, with one standard deviation: at least that of a single frame, because what disturbs
+    /// one may disturb all alike.
     pub fn offset(&self) -> (Hz, Option<Hz>) {
         let n = self.frames.len() as f64;
         let mean = self.frames.iter().map(|frame| frame.2).sum::<f64>() / n.max(1.0);
         let scatter = self.frames.iter().map(|frame| (frame.2 - mean).powi(2)).sum::<f64>();
-        let sigma = (self.frames.len() > 2).then(|| Hz((scatter * self.alike() / (n * (n - 1.0))).sqrt()));
-        (Hz(mean), sigma)
+        let change = self.change.max(1e-20);
+        // The phase of a sum of products, two for each resource block and row, of which there are two pairs.
+        let (sinr, products) = (self.power() / change, 4.0 * self.blocks);
+        let single = ((1.0 + 0.5 / sinr) / (sinr * products.max(1.0))).sqrt() / (TAU * SLOT_SECONDS);
+        let told = (self.frames.len() > 2).then(|| (scatter * self.alike() / (n * (n - 1.0))).sqrt());
+        (Hz(mean), told.map(|sigma| Hz(sigma.max(single))))
     }
 
     /// How many successive values say the same, because they rest on averages over frames.

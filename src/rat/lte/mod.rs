@@ -5,8 +5,8 @@
 //! nothing is reported that no CRC has confirmed. Weaker cells with the timing of a known one are found by [`neighbours`], and the
 //! known one is taken out of what they are read from ([`cancel`]). In the other windows [`intake`] keeps only what the known cells
 //! need. A confirmed [`cell`] is followed subframe by subframe: MIB, then PDCCH ([`control`], [`dci`]) and PDSCH
-//! ([`shared`], [`system_information`]) where the stream holds the cell's whole bandwidth; [`measure`] takes level, timing and
-//! carrier from its reference signals.
+//! ([`shared`], [`system_information`]) where the stream holds the cell's whole bandwidth; [`measure`] takes level and timing from its
+//! reference signals, [`sounding`] the carrier and the spectrum that it fills.
 //!
 //! What is not covered: carriers away from the stream's centre, which [`carriers`] cuts out for receivers of their own; streams
 //! slower than 1.92 Msps. Cells whose frames begin within 5 us of each other must differ in PCI. eMTC is noted (counter `emtc`: MIBs that

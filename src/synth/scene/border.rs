@@ -182,7 +182,7 @@ const LTE_CELLS: [LteRow; 2] = [
 ];
 
 /// Channels of the LTE cells, slivers of 1.4 MHz in band 8: 947.4 MHz for the Thai one, 948.5 MHz for the Cambodian one. The lure
-/// uses the second, away from the cell that it imitates.
+/// uses the first, beside the cell that it imitates.
 const BORDER_CHANNELS: [u32; 2] = [3674, 3685];
 
 /// Power of an LTE cell: six resource blocks only.
@@ -335,8 +335,8 @@ impl Scene {
             frame_start,
         };
         let gsm = CELLS.iter().map(|row| row.transmitter(seed));
-        let [own, shared] = BORDER_CHANNELS;
-        let lte = LTE_CELLS.iter().zip([own, shared]).map(|(row, channel)| row.transmitter(seed, channel));
+        let [imitated, _] = BORDER_CHANNELS;
+        let lte = LTE_CELLS.iter().zip(BORDER_CHANNELS).map(|(row, channel)| row.transmitter(seed, channel));
         Scene {
             name: "aranyaprathet".to_owned(),
             seed,
@@ -344,7 +344,7 @@ impl Scene {
             center: Hz(948.9e6),
             sample_rate: Hz(4.32e6),
             nodes: NODES.map(|place| node(seed, place)).to_vec(),
-            transmitters: gsm.chain([blaster]).chain(lte).chain([lure(seed, shared, BLASTER_ON)]).collect(),
+            transmitters: gsm.chain([blaster]).chain(lte).chain([lure(seed, imitated, BLASTER_ON)]).collect(),
             noise: Arc::new(NoiseTable::new(seed)),
         }
     }
