@@ -219,7 +219,7 @@ impl Spool {
         let spool = Spool { path, options, state: Mutex::new(state), reserve, _lock: lock };
         // A disk that is full already has neither; then the first eviction is a matter of luck.
         let _ = spool.reserve_pages(&spool.lock().connection);
-        spool.fill_reserve(1);
+        spool.fill_reserve();
         Ok(spool)
     }
 
@@ -293,8 +293,7 @@ impl Spool {
     /// Takes the reserve back and the whole limit with it, where the disk has space again; to be called now and then. `false`: it has
     /// not.
     pub fn recover(&self) -> bool {
-        // Twice the reserve has to fit, or the next transaction would meet the same disk.
-        if !self.reserve.is_file() && !self.fill_reserve(2) {
+        if !self.reserve.is_file() && !self.fill_reserve() {
             return false;
         }
         let mut state = self.lock();
@@ -303,11 +302,11 @@ impl Spool {
         true
     }
 
-    /// Makes the reserve where `times` as much as it needs has space.
-    fn fill_reserve(&self, times: usize) -> bool {
+    /// Makes the reserve where twice as much has space: it must not be the reserve that fills the disk.
+    fn fill_reserve(&self) -> bool {
         let filled = File::create(&self.reserve).and_then(|mut file| {
             let block = [0x5a; 1 << 16];
-            (0..times * RESERVE / block.len()).try_for_each(|_| file.write_all(&block))?;
+            (0..2 * RESERVE / block.len()).try_for_each(|_| file.write_all(&block))?;
             file.set_len(RESERVE as u64)
         });
         if filled.is_err() {

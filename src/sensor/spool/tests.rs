@@ -209,22 +209,22 @@ fn limit_pages(spool: &Spool, pages: u32) {
 fn a_full_disk_evicts_the_least_valuable_and_takes_what_is_new_and_every_finding_stays() {
     let folder = tempfile::tempdir().unwrap();
     let spool = open_spool(folder.path(), 1, 1 << 30);
-    limit_pages(&spool, 1000);
-    // 4 MB of disk; 9 MB of routine, observations and findings in turn.
-    for n in 0..250 {
+    limit_pages(&spool, 500);
+    // 2 MB of disk; 4.6 MB of routine, observations and findings in turn.
+    for n in 0..125 {
         fill(&spool, Class::Routine, 10 * n..10 * n + 6, 3000);
         fill(&spool, Class::Observation, 10 * n + 6..10 * n + 9, 3000);
         fill(&spool, Class::Finding, 10 * n + 9..10 * n + 10, 3000);
     }
     let (kept, lost) = walk(&spool, 1);
-    let findings = (0..250).filter(|n| kept.contains(&(10 * n + 9))).count();
-    assert_eq!(findings, 250, "evidence is evicted last");
-    assert!(kept.contains(&2498) && lost.len() > 1000, "{} kept, {} lost", kept.len(), lost.len());
+    let findings = (0..125).filter(|n| kept.contains(&(10 * n + 9))).count();
+    assert_eq!(findings, 125, "evidence is evicted last");
+    assert!(kept.contains(&1248) && lost.len() > 500, "{} kept, {} lost", kept.len(), lost.len());
     let observations = kept.iter().filter(|n| (6..9).contains(&(*n % 10))).count();
     let routine = kept.iter().filter(|n| *n % 10 < 6).count();
     assert!(observations > 2 * routine, "{observations} observations, {routine} of routine");
     let stats = spool.stats();
-    assert_eq!((stats.envelopes, stats.evicted), (2500, lost.len() as u64), "each loss has its tombstone");
+    assert_eq!((stats.envelopes, stats.evicted), (1250, lost.len() as u64), "each loss has its tombstone");
     // The disk has space again: the whole limit holds again.
     limit_pages(&spool, 1_000_000);
     assert!(spool.recover() && spool.reserve.is_file());
