@@ -7,8 +7,12 @@
 
 #[path = "locate/border.rs"]
 mod border;
+#[path = "locate/kinds.rs"]
+mod kinds;
 #[path = "locate/phase.rs"]
 mod phase;
+#[path = "locate/scenario.rs"]
+mod scenario;
 #[path = "locate/sim.rs"]
 mod sim;
 #[path = "locate/subcommand.rs"]

@@ -1,24 +1,36 @@
 //! From samples to a place: five nodes with free-running clocks hear two licensed LTE cells and a false one, and `daen locate` says
 //! where the false one stands.
 //!
-//! The samples are those of the scene `poipet-lte`; they go through the node's own receiver thread. `DAEN_ACCEPTANCE=1` tries eight
-//! seeds instead of one.
+//! The samples are those of the scene `poipet-lte`. Once they go through the node's own receiver thread and `daen locate`; once, as recordings,
+//! through the programs as they run in the field, five of `daen sensor` and one `daen hub` with its broker. `DAEN_ACCEPTANCE=1` tries eight
+//! seeds of the first and three of the second instead of one.
 
 #![cfg(all(feature = "sensor", feature = "hub"))]
 #![allow(clippy::unwrap_used)]
 
 #[path = "support/node.rs"]
 mod node;
+// Each test crate uses a part of it.
+#[allow(dead_code)]
+#[path = "support/site.rs"]
+mod site;
 
 use daen::cell::Rat;
+use daen::hub::alert::{Alert, Book, Filter};
+use daen::hub::place::Basis;
+use daen::hub::provision::{self, NodePlan, Plan};
+use daen::hub::store::Store;
 use daen::observation::{ClockSource, Item, Observation};
 use daen::rules::{Format, Register};
 use daen::synth::scene::propagation::distance_m;
 use daen::synth::scene::{Role, Scene};
 use serde_json::Value;
+use site::{Running, Site, edit, free_port, has_mosquitto, wait_until};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// How long every node listens.
 const SECONDS: f64 = 4.0;
@@ -102,4 +114,90 @@ fn a_false_lte_cell_is_placed_by_licensed_ones_on_clocks_that_nobody_has_set() {
         errors.push(error);
     }
     assert!(errors.iter().all(|error| *error < 60.0), "{errors:?}");
+}
+
+/// How long each recording is.
+const RECORDED: f64 = 5.0;
+
+/// A hub and a node for each of the scene's recordings in `folder`, with nothing but their configurations.
+fn site(folder: tempfile::TempDir, scene: &Scene) -> Site {
+    let node = |node: &daen::synth::scene::Node| NodePlan {
+        name: node.id.clone(),
+        tables: format!(
+            "[position]\nlat_deg = {}\nlon_deg = {}\nheight_m = {}\nsigma_m = 5.0\n\n\
+             [source]\nkind = \"recording\"\nfiles = [\"../poipet-lte-{}.sigmf-meta\"]\n\n\
+             [rules]\nregister = \"../register.csv\"\n\n[report]\ninterval_s = 1.0\nbatch_ms = 200\n",
+            node.position.lat_deg,
+            node.position.lon_deg,
+            node.position.height_m.unwrap_or(0.0),
+            node.id,
+        ),
+    };
+    let port = free_port();
+    let plan = Plan {
+        hub: "hub".parse().unwrap(),
+        host: "localhost".to_owned(),
+        listen: SocketAddr::from(([127, 0, 0, 1], port)),
+        web: SocketAddr::from(([127, 0, 0, 1], free_port())),
+        register: Some("../register.csv".into()),
+        nodes: scene.nodes.iter().map(node).collect(),
+    };
+    let made = provision::make(folder.path(), &plan).unwrap();
+    edit(&made.hub, |text| format!("{text}\n[locate]\nground_m = 14.0\n"));
+    Site { folder, made, port }
+}
+
+/// The alert of the false cell, once all five nodes' frames are in its place.
+fn placed(hub_file: &Path) -> Option<Alert> {
+    let book = Book::open(&Store::open(hub_file).ok()?).ok()?;
+    let alerts = book.alerts(Filter::Active, 100).ok()?;
+    let lure = alerts.into_iter().find(|alert| alert.cell.rat == Rat::Lte && alert.cell.id == 500)?;
+    let best = lure.fix.as_ref()?.best()?;
+    (best.inputs.iter().filter(|input| input.kind == "timing").count() == 5).then_some(lure)
+}
+
+#[test]
+fn five_nodes_and_a_hub_as_they_run_in_the_field_place_the_false_cell() {
+    if !has_mosquitto() {
+        return;
+    }
+    let seeds = if std::env::var_os("DAEN_ACCEPTANCE").is_some() { 1..=3 } else { 1..=1 };
+    for seed in seeds {
+        let scene = Scene::poipet_lte(seed);
+        let folder = tempfile::tempdir().unwrap();
+        let mut synth = Command::new(env!("CARGO_BIN_EXE_daen"));
+        synth.args(["synth", "scene", "--name", "poipet-lte", "--format", "ci16_le"]);
+        synth.args(["--seed", &seed.to_string(), "--seconds", &RECORDED.to_string(), "--out"]).arg(folder.path());
+        let out = synth.output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+
+        let site = site(folder, &scene);
+        let hub = site.hub();
+        let nodes: Vec<Running> = (1..=scene.nodes.len()).map(|number| site.node(number)).collect();
+        wait_until("the hub's store", || site.stored() > 0);
+        let mut alert = None;
+        wait_until("a place that rests on all five nodes", || {
+            std::thread::sleep(Duration::from_millis(500));
+            alert = placed(&site.hub_file());
+            alert.is_some()
+        });
+        drop(nodes);
+        assert_eq!(hub.stop(), 0);
+
+        let alert = alert.unwrap();
+        let fix = alert.fix.unwrap();
+        assert_eq!(fix.method, Some(Basis::RelativeTiming), "{fix:#?}");
+        let best = fix.best().unwrap();
+        let lure = scene.transmitters.iter().find(|one| one.role == Role::Lure).unwrap().position;
+        let error =
+            distance_m(&lure, &daen::observation::Position { lat_deg: best.lat_deg, lon_deg: best.lon_deg, ..lure });
+        println!(
+            "seed {seed}: {error:.1} m off, CEP50 {:.1} m, {} solutions, clocks {:?}, class {:?}",
+            best.cep50_m,
+            fix.solutions.len(),
+            fix.clocks,
+            alert.class
+        );
+        assert!(error < 60.0, "{error:.1} m off: {fix:#?}");
+    }
 }

@@ -2,8 +2,12 @@
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "sensor")]
+mod calibrate;
 #[cfg(all(feature = "sensor", feature = "hub"))]
 mod demo;
+#[cfg(feature = "sensor")]
+mod evidence;
 #[cfg(feature = "hub")]
 mod hub;
 mod locate;
@@ -40,6 +44,12 @@ enum Command {
     /// Run the hub: collect, store, raise alerts and serve the pages.
     #[cfg(feature = "hub")]
     Hub(hub::Args),
+    /// Measure a receiver: its clock, levels and delay; write its calibration file.
+    #[cfg(feature = "sensor")]
+    Calibrate(calibrate::Args),
+    /// List what a node keeps as evidence, and write what of it may leave the node.
+    #[cfg(feature = "sensor")]
+    Evidence(evidence::Args),
     /// Place transmitters from recorded observations.
     Locate(locate::Args),
     /// Write synthetic recordings and scenes, with the truth beside them.
@@ -61,6 +71,10 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sensor(args) => sensor::run(args),
         #[cfg(feature = "hub")]
         Command::Hub(args) => hub::run(args),
+        #[cfg(feature = "sensor")]
+        Command::Calibrate(args) => calibrate::run(args),
+        #[cfg(feature = "sensor")]
+        Command::Evidence(args) => evidence::run(args),
         Command::Locate(args) => locate::run(args),
         #[cfg(feature = "sensor")]
         Command::Synth(args) => synth::run(args),

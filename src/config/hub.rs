@@ -99,6 +99,10 @@ pub struct NodeFile {
     pub name: String,
     /// Its Ed25519 public key, PEM.
     pub public_key: PathBuf,
+    /// Where its antenna looks, degrees clockwise from north; left away: all round.
+    pub azimuth_deg: Option<f64>,
+    /// Between the antenna's directions of half power, degrees.
+    pub beamwidth_deg: Option<f64>,
 }
 
 /// `[web]` as written.
@@ -138,6 +142,8 @@ pub struct Config {
     pub border: Option<PathBuf>,
     /// Height of the ground above the ellipsoid, metres; `None`: that of the nodes.
     pub ground_m: Option<f64>,
+    /// Azimuth and beamwidth of nodes whose antennas look one way, degrees.
+    pub sectors: BTreeMap<NodeId, (f64, f64)>,
     /// The pages.
     pub web: WebFile,
 }
@@ -177,11 +183,21 @@ impl ConfigFile {
             text.parse().map_err(|_| value_error(key, format!("\"{text}\""), "1 to 32 of a-z, 0-9 and '-'"))
         };
         let hub = name("hub", &self.hub)?;
-        let mut nodes = BTreeMap::new();
+        let (mut nodes, mut sectors) = (BTreeMap::new(), BTreeMap::new());
         for file in &self.nodes {
             let node = name("nodes.name", &file.name)?;
             if node == hub {
                 return Err(value_error("nodes.name", format!("\"{node}\""), "another name than the hub's (hub)"));
+            }
+            match (file.azimuth_deg, file.beamwidth_deg) {
+                (None, None) => {}
+                (Some(azimuth), Some(width)) if (0.0..=360.0).contains(&azimuth) && width > 0.0 && width <= 360.0 => {
+                    sectors.insert(node.clone(), (azimuth, width));
+                }
+                (azimuth, width) => {
+                    let value = format!("{azimuth:?} with beamwidth_deg = {width:?}");
+                    return Err(value_error("nodes.azimuth_deg", value, "0 to 360, and beamwidth_deg above 0 to 360"));
+                }
             }
             let key = keys::verifying_key(&folder.join(&file.public_key))?;
             if nodes.insert(node, key).is_some() {
@@ -189,7 +205,7 @@ impl ConfigFile {
             }
         }
         let BrokerFile { url, ca, certificate, key, embedded } = self.broker;
-        let link = LinkFile { url, ca: ca.clone(), certificate, key }.check(folder)?;
+        let link = LinkFile { url, ca: ca.clone(), certificate, key, keep_alive_s: None }.check(folder)?;
         let embedded = match embedded {
             None => None,
             Some(file) => {
@@ -219,6 +235,7 @@ impl ConfigFile {
                 }
                 ground_m => ground_m,
             },
+            sectors,
             web: self.web,
         })
     }

@@ -208,7 +208,8 @@ mod tests {
         }
         let cell = CellKey { rat: Rat::Gsm, center_hz: 949_200_000, id: 42 };
         let (arrivals, unused, at) = (Vec::new(), Vec::new(), Timestamp(0));
-        let mut suspect = Suspect { cell, problem, arrivals, levels: names.clone(), at, unused };
+        let levels = names.clone();
+        let mut suspect = Suspect { cell, problem, arrivals, levels, bearings: Vec::new(), at, unused };
         let before = crlb(&suspect.problem, Enu::default()).unwrap().cep50_m();
         let learned = |i: usize| PathLoss::learn(&samples(i as u64, 80, 3.8, 5.0, 0.0));
         // The last node has heard no licensed cell yet.

@@ -5,11 +5,18 @@
 //!                                    receive, observe, judge                batch, seal       SQLite   MQTT
 //! ```
 //!
-//! Back-pressure: a spool that does not take items (full disk) blocks the spooler, then the receiver, then the ring. A recording or a
-//! scene waits; a live source drops blocks and the observations say how many samples were lost. Nothing is dropped silently.
+//! Back-pressure: a spool that does not take items (full disk) evicts the least valuable; while even that fails items wait in the spooler, in
+//! memory, and beyond its bound the least valuable are lost and counted. Only a receiver thread that is too slow makes the ring wait (a
+//! recording, a scene) or drop blocks (a live source), and the observations say how many samples were lost. Nothing is dropped silently.
 
 pub mod cadence;
+pub mod calibrate;
+pub mod chrony;
+pub mod clock_error;
+pub mod evidence;
+pub mod gpsd;
 pub mod health;
+pub mod instrument;
 pub mod observe;
 pub mod pipeline;
 pub mod publish;
@@ -20,3 +27,4 @@ pub mod spool;
 pub mod spooler;
 pub mod task;
 pub mod watchdog;
+pub mod whereabouts;

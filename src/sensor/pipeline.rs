@@ -1,13 +1,15 @@
 //! Puts a node together and takes it apart in order: source, receiver, spooler, publisher, health.
 
 use super::cadence::Cadence;
-use super::health::{Figures, Sampler, SourceState};
+use super::health::{Figures, Machine, Sampler, SourceState};
+use super::instrument::{Instrument, InstrumentError};
 use super::publish::{self, Status};
 use super::receive::{self, Station};
 use super::spool::{self, Class, Spool, SpoolError, new_boot};
 use super::task::Dwells;
 use super::watchdog::{Feed, Flow, Notify};
-use super::{source, spooler};
+use super::whereabouts::{self, Begin, Stand, Survey, Whereabouts};
+use super::{chrony, evidence, gpsd, source, spooler};
 use crate::cell::{CellKey, Rat};
 use crate::config::sensor::{Config, Source};
 use crate::config::{stopped, wall_clock};
@@ -18,9 +20,9 @@ use crate::radio::live::Live;
 use crate::radio::ring::{WhenFull, ring};
 use crate::radio::source::SourceError;
 use crate::rules::{self, Engine, Format, Register, RegisterError, StateError};
-use crate::units::{Db, Dbfs, Hz, Ppb, Timestamp};
+use crate::units::{Db, Dbfs, Hz, Nanos, Ppb, Timestamp};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,6 +39,8 @@ const ITEMS: usize = 4096;
 const KEEP_EVERY: Duration = Duration::from_secs(3600);
 /// How often the state behind the health report is looked at.
 const LOOK: Duration = Duration::from_millis(250);
+/// How often the machine is looked at.
+const SAMPLE: Duration = Duration::from_secs(60);
 /// Between two health reports of which the second tells of a change.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -49,6 +53,9 @@ pub enum PipelineError {
     /// The source.
     #[error("source: {0}")]
     Source(#[from] SourceError),
+    /// The receiver's calibration.
+    #[error(transparent)]
+    Instrument(#[from] InstrumentError),
     /// The rules file.
     #[error("rules.file: {0}")]
     Rules(#[from] rules::ConfigError),
@@ -76,6 +83,9 @@ pub enum PipelineError {
         /// Why, with the remedy.
         source: StateError,
     },
+    /// The folder of the evidence ring.
+    #[error("evidence.folder: {0}; it must be a folder that the node may write")]
+    Evidence(std::io::Error),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -128,16 +138,49 @@ fn engine(config: &Config, learned: &Path) -> Result<Engine, PipelineError> {
 pub fn check(config: &Config) -> Result<(), PipelineError> {
     engine(config, &config.state_dir.join("learned.json"))?;
     source::open(&config.source, Timestamp(0))?;
+    Instrument::new(config, wall_clock())?;
     Ok(())
 }
 
-/// Writes beside the file and renames, so that a power cut leaves the old one or the new one.
 fn keep(engine: &Engine, path: &Path) {
+    replace(path, &engine.export_state());
+}
+
+/// Writes beside the file and renames, so that a power cut leaves the old one or the new one.
+fn replace(path: &Path, text: &str) {
     let beside = path.with_extension("new");
-    let written = std::fs::write(&beside, engine.export_state()).and_then(|()| std::fs::rename(&beside, path));
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
     if let Err(error) = written {
-        warn!(path = %path.display(), %error, "what the rules have learned cannot be written");
+        warn!(path = %path.display(), %error, "what the node has learned cannot be written");
     }
+}
+
+/// What a survey has brought so far; beside the spool.
+const SURVEY: &str = "survey.json";
+
+/// Place and time as configured, with what an earlier survey has brought.
+fn begin(config: &Config, instrument: &Instrument, opened: Option<&source::Opened>, now: Timestamp) -> Whereabouts {
+    let navigation = &config.navigation;
+    let stand = match (config.position, navigation.gpsd) {
+        (Some(position), _) => Some(Stand::Surveyed(position)),
+        (None, Some(_)) if !navigation.moving => Some(Stand::Survey(navigation.survey)),
+        _ => None,
+    };
+    let free = Clock { source: ClockSource::Free, sigma_ns: None, locked: false, since_ns: None };
+    let whereabouts = Whereabouts::new(Begin {
+        stand,
+        away_m: navigation.away_m,
+        navigation: navigation.gpsd.is_some(),
+        clock: opened.map_or(free, |opened| opened.clock),
+        by_host: opened.is_some_and(|opened| opened.live.is_some()),
+        stamp: if instrument.has_delay() { Nanos(0) } else { whereabouts::STAMP },
+        now,
+    });
+    let kept = std::fs::read_to_string(config.state_dir.join(SURVEY)).ok();
+    if let Some(survey) = kept.and_then(|text| serde_json::from_str::<Survey>(&text).ok()) {
+        whereabouts.resume(survey);
+    }
+    whereabouts
 }
 
 /// What the threads share.
@@ -192,8 +235,21 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     let learned = config.state_dir.join("learned.json");
     let engine = engine(&config, &learned)?;
     let opened = source::open(&config.source, started)?;
-    let clock = opened.as_ref().map(|opened| opened.clock);
+    let instrument = Arc::new(Instrument::new(&config, started)?);
+    for warning in instrument.warnings(started) {
+        warn!("{warning}");
+    }
+    let has_samples = opened.is_some();
     let live = opened.as_ref().and_then(|opened| opened.live.clone());
+    let evidence_lost = Arc::new(AtomicU64::new(0));
+    let keeping = match &config.evidence {
+        None => None,
+        Some((folder, quota)) => {
+            Some(evidence::start(folder, *quota, evidence_lost.clone()).map_err(PipelineError::Evidence)?)
+        }
+    };
+    let (tap, keeping) = keeping.unzip();
+    let whereabouts = Arc::new(begin(&config, &instrument, opened.as_ref(), started));
     info!(node = %config.node, boot = %spool.boot(), waiting = spool.stats().envelopes, "the node starts");
 
     let shared = Arc::new(Shared::default());
@@ -204,29 +260,57 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
 
     let spooling = {
         let (spool, shared) = (spool.clone(), shared.clone());
-        let options = spooler::Options { batch_items: config.report.batch_items, batch_wait: config.report.batch_wait };
+        let options = spooler::Options {
+            batch_items: config.report.batch_items,
+            batch_wait: config.report.batch_wait,
+            routine_wait: config.report.routine_wait,
+        };
         thread("spooler", move || {
             let give_up = || shared.give_up.load(Ordering::Relaxed);
             spooler::run(&to_spool, &spool, options, &appended, &shared.spooled, wall_clock, give_up);
         })?
     };
     let receiving = match (opened, &config.source) {
-        (Some(opened), _) => receiving(opened, engine, &config, items.clone(), shared.clone(), learned)?,
-        (None, Source::Load { items: count }) => loading(*count, items.clone(), shared.clone())?,
+        (Some(opened), _) => {
+            let parts = (engine, instrument.clone(), whereabouts.clone(), tap, learned);
+            receiving(opened, parts, &config, items.clone(), shared.clone())?
+        }
+        (None, Source::Load { items: count }) => {
+            drop(tap);
+            loading(*count, items.clone(), shared.clone())?
+        }
         // Only the load source opens as nothing.
         (None, _) => return Err(PipelineError::Stage { stage: "source" }),
+    };
+    let navigating = match config.navigation.gpsd {
+        None => None,
+        Some(address) => {
+            let (whereabouts, shared) = (whereabouts.clone(), shared.clone());
+            let listen = move || gpsd::run(address, &whereabouts, &shared.stop, wall_clock);
+            Some(thread("navigation", listen)?)
+        }
     };
     notify.send("READY=1");
     let (health_stop, health_stopped) = channel();
     let health = {
         let watching = Watching {
-            sampler: Sampler::new(started, config.position, &config.state_dir),
+            sampler: Sampler::new(
+                started,
+                &config.state_dir,
+                config.digest.clone(),
+                u32::try_from(config.report.health.as_secs()).unwrap_or(u32::MAX),
+            ),
+            whereabouts: whereabouts.clone(),
+            chrony: config.navigation.chrony && live.is_some(),
+            has_samples,
+            evidence_lost,
+            survey_file: config.state_dir.join(SURVEY),
+            instrument: instrument.clone(),
             shared: shared.clone(),
             spool: spool.clone(),
             link: link.clone(),
             limit: config.spool.limit_octets,
             interval: config.report.health,
-            clock,
             live: live.clone(),
             notify: notify.clone(),
         };
@@ -255,7 +339,13 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     }
     let _ = health_stop.send(());
     join(receiving, "receiver").await?;
+    if let Some(keeping) = keeping {
+        join(keeping, "evidence").await?;
+    }
     join(health, "health").await?;
+    if let Some(navigating) = navigating {
+        join(navigating, "navigation").await?;
+    }
     shared.give_up.store(true, Ordering::Relaxed);
     join(spooling, "spooler").await?;
     let ended = match broken {
@@ -293,16 +383,23 @@ async fn sent(until: Until, shared: &Shared, spool: &Spool) {
     }
 }
 
+/// What a receiver thread takes along.
+type Known = (Engine, Arc<Instrument>, Arc<Whereabouts>, Option<evidence::Tap>, PathBuf);
+
 fn receiving(
     opened: source::Opened,
-    engine: Engine,
+    (engine, instrument, whereabouts, evidence, learned): Known,
     config: &Config,
     items: SyncSender<(Class, Item)>,
     shared: Arc<Shared>,
-    learned: PathBuf,
 ) -> Result<Thread, PipelineError> {
-    let source::Opened { mut source, clock, live } = opened;
-    let (interval, position) = (config.report.interval, config.position);
+    let source::Opened { source, live, .. } = opened;
+    let mut source = instrument.correct(source);
+    let cadence = Cadence::new(config.report.interval).dwelling(shared.dwells.clone());
+    let cadence = match config.report.month_octets {
+        Some(octets) => cadence.within(octets),
+        None => cadence,
+    };
     thread("receiver", move || {
         // Neither recordings nor scenes lose anything by waiting; a receiver does not wait.
         let when_full = if live.is_some() { WhenFull::Drop } else { WhenFull::Wait };
@@ -316,9 +413,10 @@ fn receiving(
         };
         let mut station = Station {
             engine,
-            cadence: Cadence::new(interval).dwelling(shared.dwells.clone()),
-            clock,
-            position,
+            cadence,
+            whereabouts,
+            instrument,
+            evidence,
             items,
             counters: &shared.received,
             keep: &mut keep_now,
@@ -368,41 +466,73 @@ fn load_item(number: u64) -> Item {
         broadcast: ["SI1", "SI2", "SI2ter", "SI3", "SI4", "SI13"].map(block).to_vec(),
         fields: None,
         content_sha256: Some(Octets(vec![0; 32])),
-        receiver: ReceiverState { stream: "load".to_owned(), clipped_ppm: 0, lost_samples: 0 },
+        receiver: ReceiverState { stream: "load".to_owned(), ..ReceiverState::default() },
     }))
 }
 
 /// The health thread.
 struct Watching {
     sampler: Sampler,
+    whereabouts: Arc<Whereabouts>,
+    /// chrony is asked: the system's clock stamps samples.
+    chrony: bool,
+    /// Samples that the disk was too slow for as evidence.
+    evidence_lost: Arc<AtomicU64>,
+    survey_file: PathBuf,
+    instrument: Arc<Instrument>,
     shared: Arc<Shared>,
     spool: Arc<Spool>,
     link: watch::Receiver<Status>,
     limit: u64,
     interval: Duration,
-    clock: Option<Clock>,
+    /// The source is not the one without samples.
+    has_samples: bool,
     live: Option<Arc<Live>>,
     notify: Arc<Notify>,
 }
 
 impl Watching {
-    fn figures(&self) -> Figures {
+    fn figures(&self, now: Timestamp) -> Figures {
         let received = &self.shared.received;
         let last_decode = received.last_decode_ns.load(Ordering::Relaxed);
+        let place = self.whereabouts.at(now);
+        let mut notes = self.instrument.warnings(now);
+        notes.extend(place.warnings);
+        if self.evidence_lost.load(Ordering::Relaxed) > 0 {
+            notes.push("the disk is too slow for the evidence ring; stretches are missing in it".to_owned());
+        }
         Figures {
-            clock: self.clock,
+            clock: self.has_samples.then_some(place.clock),
             samples: received.samples.load(Ordering::Relaxed),
             lost_samples: received.lost_samples.load(Ordering::Relaxed),
             device: self.live.as_ref().map(|live| (live.counts(), live.problem())),
             cells: received.cells.load(Ordering::Relaxed),
+            by_band: received.by_band.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            position: place.position,
+            navigation: place.navigation,
+            clock_error: self.instrument.clock_error(now),
+            notes,
             last_decode: (last_decode != 0).then_some(Timestamp(last_decode)),
             clipped_ppm: received.clipped_ppm.load(Ordering::Relaxed),
             spool: self.spool.stats(),
             spool_limit: self.limit,
             lost_items: self.shared.spooled.lost.load(Ordering::Relaxed),
+            stuck_items: self.shared.spooled.stuck.load(Ordering::Relaxed),
             link: self.link.borrow().clone(),
-            dwells: self.shared.dwells.at(wall_clock()),
+            dwells: self.shared.dwells.at(now),
             source: self.shared.source(),
+        }
+    }
+
+    /// Asks chrony, and keeps what a survey has brought.
+    fn look_around(&self) {
+        if self.chrony {
+            self.whereabouts.chrony(chrony::ask());
+        }
+        if let Some(survey) = self.whereabouts.survey()
+            && let Ok(text) = serde_json::to_string(&survey)
+        {
+            replace(&self.survey_file, &text);
         }
     }
 
@@ -410,12 +540,21 @@ impl Watching {
     fn run(mut self, items: &SyncSender<(Class, Item)>, stopped: &std::sync::mpsc::Receiver<()>) {
         let mut told: Option<(Vec<String>, Vec<Dwell>)> = None;
         let mut at = Instant::now();
+        let mut sampled: Option<(Instant, Machine)> = None;
         let (begun, mut feed) = (at, self.notify.watchdog.map(Feed::new));
         loop {
-            let figures = self.figures();
+            let now = wall_clock();
+            let figures = self.figures(now);
+            let machine = match sampled {
+                Some((at, machine)) if at.elapsed() < SAMPLE => machine,
+                _ => {
+                    self.look_around();
+                    sampled.insert((Instant::now(), self.sampler.look(now))).1
+                }
+            };
             let flow = match (&figures.source, &figures.device) {
                 (SourceState::Running, Some((_, Some(_)))) => Flow::Excused,
-                (SourceState::Running, _) if self.clock.is_some() => Flow::Expected,
+                (SourceState::Running, _) if self.has_samples => Flow::Expected,
                 // A receiver that was given up: only another process can help.
                 (SourceState::Failed(_), Some(_)) => Flow::Expected,
                 _ => Flow::Over,
@@ -423,11 +562,12 @@ impl Watching {
             if feed.as_mut().is_some_and(|feed| feed.is_due(begun.elapsed(), figures.samples, flow)) {
                 self.notify.send("WATCHDOG=1");
             }
-            let state = (super::health::warnings(&figures, None), figures.dwells.clone());
+            let state = (super::health::warnings(&figures, &machine), figures.dwells.clone());
             let changed = told.as_ref().is_none_or(|told| *told != state);
             if at.elapsed() >= self.interval || told.is_none() || (changed && at.elapsed() >= SETTLE) {
-                let health = self.sampler.sample(wall_clock(), &figures);
-                if items.send((Class::Health, Item::Health(Box::new(health)))).is_err() {
+                let health = self.sampler.report(now, &figures, &machine);
+                let class = if changed { Class::Health } else { Class::Routine };
+                if items.send((class, Item::Health(Box::new(health)))).is_err() {
                     return;
                 }
                 told = Some(state);

@@ -1,8 +1,12 @@
 //! The receiver thread: blocks of the ring become observations and findings, in the order of the stream.
 
 use super::cadence::Cadence;
+use super::evidence::Tap;
+use super::health::{Band, band};
+use super::instrument::Instrument;
 use super::observe::{Context, observe};
 use super::spool::Class;
+use super::whereabouts::Whereabouts;
 use crate::cell::CellKey;
 use crate::observation::{Clock, Finding, Item, Observation, Position};
 use crate::radio::ring::Reader;
@@ -14,6 +18,7 @@ use num_complex::Complex32;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A cell that was not reported for so long is not followed any more.
 const FOLLOWED: Nanos = Nanos::from_secs(10);
@@ -29,6 +34,8 @@ pub struct Counters {
     pub cells: AtomicU32,
     /// When a broadcast message was last received without error; 0: never.
     pub last_decode_ns: AtomicI64,
+    /// The same by standard and band.
+    pub by_band: Mutex<BTreeMap<Band, Timestamp>>,
     /// Samples of the current stream at full scale, parts per million.
     pub clipped_ppm: AtomicU32,
 }
@@ -39,10 +46,12 @@ pub struct Station<'a> {
     pub engine: Engine,
     /// Which observations are told.
     pub cadence: Cadence,
-    /// The clock behind the source's times.
-    pub clock: Clock,
-    /// Where the antenna stands.
-    pub position: Option<Position>,
+    /// The clock behind the source's times, and where the antenna stands.
+    pub whereabouts: Arc<Whereabouts>,
+    /// The receiver behind the streams.
+    pub instrument: Arc<Instrument>,
+    /// Keeps samples as evidence.
+    pub evidence: Option<Tap>,
     /// Takes items; waits when it is full.
     pub items: SyncSender<(Class, Item)>,
     /// For the health report.
@@ -80,6 +89,7 @@ pub struct Judged {
 pub struct Hearing {
     info: StreamInfo,
     receivers: Receivers,
+    instrument: Option<Arc<Instrument>>,
     samples: u64,
     clipped: u64,
     reports: Vec<CellReport>,
@@ -89,12 +99,23 @@ impl Hearing {
     /// For one stream; a gap or a retune makes a new one.
     pub fn new(info: StreamInfo, options: rat::Options) -> Hearing {
         let receivers = Receivers::new(&info, options);
-        Hearing { info, receivers, samples: 0, clipped: 0, reports: Vec::new() }
+        Hearing { info, receivers, instrument: None, samples: 0, clipped: 0, reports: Vec::new() }
+    }
+
+    /// And what is known of the receiver that the stream comes from.
+    pub fn of(self, instrument: Arc<Instrument>) -> Hearing {
+        instrument.begin();
+        Hearing { instrument: Some(instrument), ..self }
     }
 
     /// What is received.
     pub fn info(&self) -> &StreamInfo {
         &self.info
+    }
+
+    /// The time of the newest sample.
+    pub fn now(&self) -> Timestamp {
+        self.info.start + Nanos((self.samples as f64 / self.info.sample_rate.0 * 1e9) as i64)
     }
 
     /// Samples taken.
@@ -139,7 +160,13 @@ impl Hearing {
             lost_samples: around.lost_samples,
         };
         let judged = self.reports.drain(..).enumerate().map(|(n, report)| {
-            let observation = observe(&report, &context);
+            let mut observation = observe(&report, &context);
+            if let Some(instrument) = &self.instrument {
+                instrument.apply(&mut observation, &self.info);
+                if engine.is_licensed(&observation) {
+                    instrument.learn(&observation);
+                }
+            }
             let mut findings = Vec::new();
             engine.judge(&observation, &mut findings);
             Judged { report, observation, findings, last: n >= live }
@@ -170,15 +197,22 @@ impl Station<'_> {
                 Ok((Event::Samples, block)) => {
                     let Some(stream) = &mut stream else { continue };
                     self.counters.samples.fetch_add(block.samples.len() as u64, Ordering::Relaxed);
+                    if let Some(tap) = &self.evidence {
+                        tap.samples(block);
+                    }
                     stream.hearing.process(&block.samples, block.clipped);
                     let lost = reader.lost_samples();
                     self.counters.lost_samples.store(lost, Ordering::Relaxed);
-                    let judged = stream.hearing.judged(self.around(lost), &mut self.engine);
+                    let around = self.around(stream.hearing.now(), lost);
+                    let judged = stream.hearing.judged(around, &mut self.engine);
                     self.tell(&mut stream.heard, judged);
                 }
                 Ok((Event::Stream(info), _)) => {
                     self.finish(stream.take(), reader.lost_samples());
-                    let hearing = Hearing::new(info, rat::Options::default());
+                    if let Some(tap) = &self.evidence {
+                        tap.stream(&info);
+                    }
+                    let hearing = Hearing::new(info, rat::Options::default()).of(self.instrument.clone());
                     stream = Some(Stream { hearing, heard: BTreeMap::new() });
                 }
                 Ok((Event::End, _)) => break Ok(()),
@@ -192,13 +226,14 @@ impl Station<'_> {
         ended
     }
 
-    fn around(&self, lost_samples: u64) -> Surroundings {
-        Surroundings { clock: self.clock, position: self.position, lost_samples }
+    fn around(&self, now: Timestamp, lost_samples: u64) -> Surroundings {
+        let (clock, position) = self.whereabouts.around(now);
+        Surroundings { clock, position, lost_samples }
     }
 
     fn finish(&mut self, stream: Option<Stream>, lost: u64) {
         let Some(Stream { hearing, mut heard }) = stream else { return };
-        let around = self.around(lost);
+        let around = self.around(hearing.now(), lost);
         let judged = hearing.finish(around, &mut self.engine);
         self.tell(&mut heard, judged);
     }
@@ -207,16 +242,24 @@ impl Station<'_> {
         if judged.is_empty() {
             return;
         }
-        for Judged { observation, findings, last, .. } in judged {
+        for Judged { mut observation, findings, last, .. } in judged {
             self.note(heard, &observation);
             // The last word on a cell is told, unless it is what was told a moment ago.
-            if self.cadence.admits(&observation) || (last && self.cadence.is_news(&observation)) {
-                let licensed = self.engine.is_licensed(&observation);
-                let class = if licensed { Class::Licensed } else { Class::Observation };
+            let class = self.cadence.admits(&observation);
+            if !findings.is_empty() {
+                self.cadence.found(&observation);
+            }
+            if let Some(class) =
+                class.or_else(|| (last && self.cadence.is_news(&observation)).then_some(Class::Routine))
+            {
+                self.cadence.trim(class, &mut observation);
                 self.send(class, Item::Observation(Box::new(observation)));
             }
             for finding in findings {
                 tracing::info!(rule = finding.rule, cell = %finding.observation.cell, tier = ?finding.tier, "finding");
+                if let Some(tap) = &self.evidence {
+                    tap.found(&finding);
+                }
                 self.send(Class::Finding, Item::Finding(Box::new(finding)));
             }
         }
@@ -228,7 +271,10 @@ impl Station<'_> {
         let messages = observation.broadcast.iter().map(|block| u64::from(block.count)).sum();
         let before = heard.insert(observation.cell, (at, messages));
         if messages > before.map_or(0, |(_, messages)| messages) {
-            self.counters.last_decode_ns.fetch_max(at.0, Ordering::Relaxed);
+            // Not the greatest: a clock may be set back, and then goes on from there.
+            self.counters.last_decode_ns.store(at.0, Ordering::Relaxed);
+            let mut by_band = self.counters.by_band.lock().unwrap_or_else(PoisonError::into_inner);
+            by_band.insert(band(observation.cell), at);
         }
         heard.retain(|_, (last, _)| at - *last <= FOLLOWED);
         self.counters.cells.store(u32::try_from(heard.len()).unwrap_or(u32::MAX), Ordering::Relaxed);

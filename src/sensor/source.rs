@@ -67,6 +67,14 @@ pub fn open(config: &Source, now: Timestamp) -> Result<Option<Opened>, SourceErr
 /// # Errors
 /// [`SourceError`], naming the key and what the model offers.
 pub fn receiver(device: &Device) -> Result<Opened, SourceError> {
+    open_receiver(settings(device)?)
+}
+
+/// What a receiver would be set to: what is wished, held against what its model offers.
+///
+/// # Errors
+/// [`SourceError`], naming the key and what the model offers.
+pub fn settings(device: &Device) -> Result<Settings, SourceError> {
     let wrong = |error: ProfileError| SourceError::Field {
         path: "the configuration".to_owned(),
         field: "source".to_owned(),
@@ -80,7 +88,7 @@ pub fn receiver(device: &Device) -> Result<Opened, SourceError> {
     } else {
         Profile::named(&device.profile, &device.folder).map_err(wrong)?
     };
-    open_receiver(profile.settings(device).map_err(wrong)?)
+    profile.settings(device).map_err(wrong)
 }
 
 fn unknown(args: &str) -> ProfileError {

@@ -223,6 +223,10 @@ fn reasons(
     if composite {
         reasons.push("Together they are the pattern that this class is known by.".to_owned());
     }
+    if !emitter.former.is_empty() {
+        let ids: Vec<String> = emitter.keys().map(|key| key.id.to_string()).collect();
+        reasons.push(format!("It changes its physical identity: {} on one carrier.", ids.join(", ")));
+    }
     match emitter.sightings.len() {
         0 | 1 => reasons.push("Only one node hears it, so far.".to_owned()),
         count => reasons.push(format!("{count} nodes hear it independently.")),

@@ -56,6 +56,7 @@ impl Fuse {
         let id = place.emitter;
         self.alter(id, |emitter| record(emitter, heard, relative, place.line));
         let id = self.join(id, heard.at, &mut changes);
+        let id = self.succeed(id, heard, &mut changes);
         changes.push(Change::Heard(id));
         changes
     }
@@ -203,22 +204,7 @@ impl Fuse {
             })
             .map(|other| other.id);
         let Some(twin) = twin else { return id };
-        let (into, from) = (id.min(twin), id.max(twin));
-        let separated: Vec<EmitterId> =
-            self.emitters.get(&from).into_iter().flat_map(|e| e.distinct.keys().copied()).collect();
-        if let Some(gone) = self.remove(from) {
-            self.alter(into, |emitter| emitter.absorb(gone));
-            for other in separated {
-                let reason = self.emitters.get(&into).and_then(|emitter| emitter.distinct.get(&other)).cloned();
-                if let Some(reason) = reason {
-                    self.alter(other, |emitter| {
-                        emitter.distinct.entry(into).or_insert(reason);
-                    });
-                }
-            }
-            changes.push(Change::Merged { from, into });
-        }
-        into
+        self.unite(id, twin, changes)
     }
 }
 
@@ -336,6 +322,7 @@ fn record(emitter: &mut Emitter, heard: &Heard<'_>, relative: Option<RelativeCar
     emitter.last = emitter.last.max(heard.at);
     emitter.observations += 1;
     emitter.channel = observation.channel().or(emitter.channel);
+    emitter.turn_to(observation.cell);
     if newest && observation.identity.is_some() {
         emitter.licence = heard.licence.clone();
     }

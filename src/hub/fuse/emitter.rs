@@ -198,11 +198,14 @@ pub struct Separation {
 pub struct Emitter {
     /// Its number.
     pub id: EmitterId,
-    /// What is heard before anything is decoded.
+    /// What is heard before anything is decoded; what it was last, if it changed that.
     pub key: CellKey,
     /// Number of its carrier, where the standard and, for LTE, what it broadcasts tell it.
     #[serde(default)]
     pub channel: Option<u32>,
+    /// What it was before, on the same carrier.
+    #[serde(default)]
+    pub former: Vec<CellKey>,
     /// First heard.
     pub first: Timestamp,
     /// Last heard.
@@ -237,6 +240,7 @@ impl Emitter {
             id,
             key,
             channel: None,
+            former: Vec::new(),
             first: at,
             last: at,
             observations: 0,

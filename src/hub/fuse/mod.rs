@@ -15,6 +15,8 @@
 //! 4. **Identity**: PLMN and cell identity. The area code does not separate: changing it is what blasters do. An identity that was once
 //!    linked to an emitter by phase (1) stays one of its identities, so a transmitter that imitates several operators in turn stays one.
 //!
+//! A rogue that changes the key itself, its BSIC or PCI, is held together by [`succession`](self).
+//!
 //! Where nothing decides, the emitter that this node heard before is preferred, then the one heard last, then the lower number.
 //! Limits: two transmitters that share key, identity and content, agree within the carrier's uncertainty and are never heard by one
 //! stream with two phases stay one emitter; a node that hears fewer than two other cells contributes no carrier
@@ -28,6 +30,7 @@ pub mod carrier;
 mod emitter;
 mod node;
 pub mod relate;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -213,7 +216,9 @@ impl Fuse {
     }
 
     fn insert(&mut self, emitter: Emitter) {
-        self.by_key.entry(emitter.key).or_default().push(emitter.id);
+        for key in emitter.keys() {
+            self.by_key.entry(key).or_default().push(emitter.id);
+        }
         self.by_worth.insert(emitter.worth());
         self.emitters.insert(emitter.id, emitter);
     }
@@ -221,10 +226,12 @@ impl Fuse {
     fn remove(&mut self, id: EmitterId) -> Option<Emitter> {
         let emitter = self.emitters.remove(&id)?;
         self.by_worth.remove(&emitter.worth());
-        if let Some(of_key) = self.by_key.get_mut(&emitter.key) {
-            of_key.retain(|other| *other != id);
-            if of_key.is_empty() {
-                self.by_key.remove(&emitter.key);
+        for key in emitter.keys() {
+            if let Some(of_key) = self.by_key.get_mut(&key) {
+                of_key.retain(|other| *other != id);
+                if of_key.is_empty() {
+                    self.by_key.remove(&key);
+                }
             }
         }
         for other in emitter.distinct.keys() {

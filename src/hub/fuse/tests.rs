@@ -82,7 +82,7 @@ fn hear(node: &Node, station: &Station, second: i64) -> Observation {
         broadcast: vec![],
         fields: None,
         content_sha256: None,
-        receiver: ReceiverState { stream: node.stream.to_owned(), clipped_ppm: 0, lost_samples: 0 },
+        receiver: ReceiverState { stream: node.stream.to_owned(), ..ReceiverState::default() },
     }
 }
 

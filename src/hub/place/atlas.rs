@@ -6,8 +6,9 @@
 
 use super::record::{NearSite, metres_between};
 use crate::locate::country::Border;
+use crate::locate::sector::Sector;
 use crate::locate::{Fix, Plane};
-use crate::observation::Position;
+use crate::observation::{NodeId, Position};
 use crate::rules::Register;
 use std::collections::BTreeMap;
 use std::f64::consts::{PI, TAU};
@@ -36,6 +37,10 @@ pub struct Site {
     pub lon_deg: f64,
     /// Above ground, metres.
     pub antenna_height_m: Option<f64>,
+    /// Where the antenna looks, degrees clockwise from north.
+    pub azimuth_deg: Option<u16>,
+    /// Radiated power in the middle of its beam.
+    pub eirp_dbm: Option<f64>,
 }
 
 impl Site {
@@ -52,6 +57,7 @@ pub struct Atlas {
     sites: BTreeMap<String, Site>,
     squares: BTreeMap<(i32, i32), Vec<String>>,
     border: Option<Border>,
+    sectors: BTreeMap<NodeId, Sector>,
 }
 
 fn square(lat_deg: f64, lon_deg: f64) -> (i32, i32) {
@@ -71,6 +77,8 @@ impl Atlas {
                 lat_deg,
                 lon_deg,
                 antenna_height_m: entry.antenna_height_m,
+                azimuth_deg: entry.azimuth_deg,
+                eirp_dbm: entry.eirp_dbm,
             };
             let known = sites.entry(site.register_id.clone()).or_insert_with(|| Some(site.clone()));
             if known.as_ref().is_some_and(|k| (k.lat_deg, k.lon_deg) != (site.lat_deg, site.lon_deg)) {
@@ -82,7 +90,17 @@ impl Atlas {
         for (id, site) in &sites {
             squares.entry(square(site.lat_deg, site.lon_deg)).or_default().push(id.clone());
         }
-        Atlas { sites, squares, border }
+        Atlas { sites, squares, border, sectors: BTreeMap::new() }
+    }
+
+    /// With the antennas of nodes that look one way.
+    pub fn with_sectors(self, sectors: BTreeMap<NodeId, Sector>) -> Atlas {
+        Atlas { sectors, ..self }
+    }
+
+    /// Nodes whose antennas look one way.
+    pub fn sectors(&self) -> &BTreeMap<NodeId, Sector> {
+        &self.sectors
     }
 
     /// The site of a licensed cell.

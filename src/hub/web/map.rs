@@ -1,9 +1,11 @@
 //! The map of an alert, drawn here so that nothing is asked of anybody outside: nodes, licensed sites, the border line, and every
 //! admissible place with its regions. North is up; places are projected on the plane that touches the view's middle.
 
+mod words;
+
 use super::page;
 use crate::hub::alert::Alert;
-use crate::hub::place::{Atlas, Basis, Placed, Region, Solution};
+use crate::hub::place::{Atlas, Placed, Region, Solution, Track};
 use crate::observation::Position;
 use maud::{Markup, html};
 
@@ -71,6 +73,7 @@ pub(super) fn section(alert: &Alert, atlas: &Atlas) -> Option<Markup> {
     let nodes = nodes(alert);
     let mut places: Vec<(f64, f64)> = nodes.iter().map(|(_, at)| (at.lat_deg, at.lon_deg)).collect();
     places.extend(fix.solutions.iter().flat_map(corners));
+    places.extend(fix.track.iter().flat_map(|track| &track.points).map(|point| (point.lat_deg, point.lon_deg)));
     let overview = View::of(&places, 860.0, 520.0)?;
     let small = |solution: &&Solution| solution.reach_m() * overview.scale < SMALL_PX;
     let close: Vec<(usize, &Solution)> = fix.solutions.iter().enumerate().filter(|(_, s)| small(s)).take(2).collect();
@@ -78,7 +81,7 @@ pub(super) fn section(alert: &Alert, atlas: &Atlas) -> Option<Markup> {
         div.map-row {
             figure.map-figure {
                 (drawing(&overview, alert, fix, atlas, None))
-                figcaption.legend { (legend(atlas)) }
+                figcaption.legend { (legend(atlas, fix.track.is_some())) }
             }
             div {
                 @for (number, solution) in close {
@@ -91,7 +94,7 @@ pub(super) fn section(alert: &Alert, atlas: &Atlas) -> Option<Markup> {
                 }
             }
         }
-        (words(fix))
+        (words::words(fix))
     })
 }
 
@@ -125,6 +128,7 @@ fn drawing(view: &View, alert: &Alert, fix: &Placed, atlas: &Atlas, close_up: Op
             @for (number, solution) in fix.solutions.iter().enumerate().rev() {
                 (regions(view, solution, number, close_up.is_some()))
             }
+            @if let Some(track) = &fix.track { (way(view, track)) }
             @for (name, at) in nodes(alert) {
                 @let (x, y) = view.xy(at.lat_deg, at.lon_deg);
                 @if view.shows((x, y)) {
@@ -178,6 +182,20 @@ fn regions(view: &View, solution: &Solution, number: usize, close_up: bool) -> M
         }
         @if !close_up && solution.reach_m() * view.scale < SMALL_PX {
             circle.halo cx=(px(x)) cy=(px(y)) r=(px(SMALL_PX)) {}
+        }
+    }
+}
+
+/// The smoothed way of one that moves, with a dot where each point is and the time at its beginning.
+fn way(view: &View, track: &Track) -> Markup {
+    let points: Vec<(f64, f64)> = track.points.iter().map(|point| view.xy(point.lat_deg, point.lon_deg)).collect();
+    let line: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+    html! {
+        polyline.way points=(line.join(" ")) {}
+        @for (&(x, y), point) in points.iter().zip(&track.points) {
+            @if view.shows((x, y)) {
+                circle.way cx=(px(x)) cy=(px(y)) r="2.5" { title { (page::time(point.at_ns)) } }
+            }
         }
     }
 }
@@ -316,11 +334,14 @@ fn scale_bar(view: &View) -> Markup {
     }
 }
 
-fn legend(atlas: &Atlas) -> Markup {
+fn legend(atlas: &Atlas, moved: bool) -> Markup {
     html! {
         span { svg.sign viewBox="0 0 16 16" aria-hidden="true" { path.cross d="M1 8H15M8 1V15" {} } "possible place, with the share of its probability; round it the regions of 50, 90 and 95 %" }
         span { svg.sign viewBox="0 0 16 16" aria-hidden="true" { circle.node cx="8" cy="8" r="6" {} } "node that hears it" }
         span { svg.sign viewBox="0 0 16 16" aria-hidden="true" { path.site d="M8 2l6 11h-12z" {} } "licensed site" }
+        @if moved {
+            span { svg.sign viewBox="0 0 16 16" aria-hidden="true" { polyline.way points="1,13 6,5 15,3" {} } "the way that it went" }
+        }
         @if let Some(border) = atlas.border() {
             span {
                 svg.sign viewBox="0 0 16 16" aria-hidden="true" { path.line d="M0 8H16" {} }
@@ -332,103 +353,6 @@ fn legend(atlas: &Atlas) -> Markup {
     }
 }
 
-/// The fix in words and figures.
-fn words(fix: &Placed) -> Markup {
-    let several = fix.solutions.len() > 1;
-    html! {
-        @if several {
-            p.warn {
-                "The measurements admit " (fix.solutions.len()) " places. None of them may be left out: "
-                "nodes that stand nearly in a line cannot tell one side from the other."
-            }
-        }
-        div.scroll {
-            table.stack {
-                thead { tr { th { "Place" } th { "Coordinates (WGS-84)" } th { "Share" } th { "Half of it within" } th { "95 % region" } th { "Least possible" } } }
-                tbody {
-                    @for (number, solution) in fix.solutions.iter().enumerate() {
-                        tr {
-                            td data-label="Place" { strong { (letter(number)) } }
-                            td.number data-label="Coordinates" { (page::position(&at(solution))) }
-                            td.number data-label="Share" { (format!("{:.0} %", 100.0 * solution.weight)) }
-                            td.number data-label="Half of it within" { (format!("{:.0} m", solution.cep50_m)) }
-                            td.number data-label="95 % region" { @if let Some(region) = solution.ellipses.last() {
-                                (format!("{:.0} by {:.0} m, along {:.0}°", region.semi_major_m, region.semi_minor_m, region.azimuth_deg))
-                            } }
-                            td.number data-label="Least possible" { (solution.bound_cep50_m.map_or("not known".to_owned(), |m| format!("{m:.0} m"))) }
-                        }
-                    }
-                }
-            }
-        }
-        dl.facts {
-            dt { "By" }
-            dd {
-                (fix.method.map_or("", Basis::words))
-                @if !fix.clocks.is_empty() { ": " (fix.clocks.join(", ")) }
-                @if let Some(spare) = fix.spare { (format!("; {spare:.1} measurements to check it with")) }
-            }
-            dt { "As of" }
-            dd { (page::time(fix.at_ns)) }
-            @if let Some(shares) = &fix.countries {
-                dt { "Country" }
-                dd {
-                    @for (n, share) in shares.iter().enumerate() {
-                        @if n > 0 { ", " }
-                        (share.code.as_deref().unwrap_or("none that the border file knows")) " "
-                        (format!("{:.0} %", 100.0 * share.probability))
-                    }
-                    span.quiet { " (probability by the border line above: a hint whom to call, not a finding)" }
-                }
-            }
-            @if !fix.sites.is_empty() {
-                dt { "Licensed sites" }
-                dd {
-                    @for site in &fix.sites {
-                        div {
-                            (site.register_id) " (" (site.licensee) "), " (format!("{:.0} m away: ", site.distance_m))
-                            @if site.fits < 0.05 { "excluded" } @else { (format!("possible, probability {:.0} %", 100.0 * site.probability)) }
-                        }
-                    }
-                }
-            }
-            @if !fix.unused.is_empty() {
-                dt { "Not used" }
-                dd { @for unused in &fix.unused { div { (unused.node) ": " (unused.reason) } } }
-            }
-        }
-        details {
-            summary { "What each measurement said" }
-            (inputs(fix))
-        }
-    }
-}
-
 pub(super) fn at(solution: &Solution) -> Position {
     Position { lat_deg: solution.lat_deg, lon_deg: solution.lon_deg, height_m: None, sigma_m: None }
-}
-
-fn inputs(fix: &Placed) -> Markup {
-    html! {
-        div.scroll {
-            table.stack {
-                thead { tr { th { "Place" } th { "Node" } th { "What" } th { "Measured less expected" } th { "In sigmas" } th { "Leverage" } th { "Late path" } } }
-                tbody {
-                    @for (number, solution) in fix.solutions.iter().enumerate() {
-                        @for input in &solution.inputs {
-                            tr {
-                                td data-label="Place" { (letter(number)) }
-                                td data-label="Node" { (input.node.as_ref().map_or("", |node| node.as_str())) }
-                                td data-label="What" { (input.kind) }
-                                td.number data-label="Measured less expected" { (format!("{:+.1} {}", input.residual, input.unit)) }
-                                td.number data-label="In sigmas" { (format!("{:+.1}", input.normalised)) }
-                                td.number data-label="Leverage" { (format!("{:.2}", input.leverage)) }
-                                td.number data-label="Late path" { (format!("{:.0} %", 100.0 * input.late)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
 }

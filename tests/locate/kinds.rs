@@ -1,0 +1,151 @@
+//! Measurements other than frame times of nodes that stand: bearings, levels with a learned exponent, sector antennas, height.
+
+use crate::sim::{Layout, Trials, absolute, bearings, nodes, noisy, normal, quantile, seeded};
+use crate::trials;
+use daen::cell::{CellKey, Rat};
+use daen::locate::bounds::crlb;
+use daen::locate::gather::Suspect;
+use daen::locate::pathloss::{LevelSample, PathLoss, apply};
+use daen::locate::problem::{LevelReading, Problem};
+use daen::locate::sector::{self, Sector};
+use daen::locate::{Enu, Method, locate};
+use daen::observation::NodeId;
+use daen::units::{Db, Dbm, Timestamp};
+use rand::RngExt;
+use std::collections::BTreeMap;
+
+fn name(n: usize) -> NodeId {
+    format!("node-{n}").parse().unwrap()
+}
+
+fn suspect(problem: Problem) -> Suspect {
+    let arrivals = (0..problem.arrivals.len()).map(name).collect();
+    let levels = (0..problem.levels.len()).map(name).collect();
+    let cell = CellKey { rat: Rat::Gsm, center_hz: 949_200_000, id: 42 };
+    Suspect { cell, problem, arrivals, levels, bearings: Vec::new(), at: Timestamp(0), unused: Vec::new() }
+}
+
+#[test]
+fn bearings_alone_reach_their_bound_and_their_regions_hold_what_they_say() {
+    for n in [4, 6] {
+        let mut random = seeded(40 + n as u64);
+        let mut all = Trials::default();
+        for _ in 0..trials(300) {
+            let at = nodes(&mut random, Layout::Ring, n, 3.0, 10.0);
+            let mut exact = Problem::default();
+            bearings(&mut exact, &at, 4.0);
+            all.add(&noisy(&exact, &mut random, None), &exact);
+        }
+        let (ratio, held) = (all.ratio(), all.percent(all.held));
+        println!(
+            "bearings of 4 degrees, ring of {n}: {ratio:.3} of the bound, regions hold {held:.1} %, none {}",
+            all.none
+        );
+        assert!(ratio < 1.15 && all.none == 0, "{ratio}");
+        assert!((90.0..99.0).contains(&held), "{held}");
+    }
+}
+
+/// A suspect heard by six nodes in levels alone: the exponent of the day is what licensed cells say, not what is believed beforehand.
+#[test]
+fn levels_with_the_exponent_learned_from_licensed_cells_hold_where_the_belief_does_not() {
+    let (mut learned_m, mut believed_m, mut bound_m) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut held, mut held_believed, mut count) = (0, 0, 0);
+    let mut random = seeded(77);
+    for _ in 0..trials(300) {
+        let at = nodes(&mut random, Layout::Ring, 6, 3.0, 10.0);
+        let (exponent, sigma) = (2.5, 6.0);
+        let mut problem = Problem::default();
+        let mut learned = BTreeMap::new();
+        for (n, &node) in at.iter().enumerate() {
+            let samples: Vec<LevelSample> = (0..80)
+                .map(|_| {
+                    let distance_m = 10f64.powf(random.random_range(2.5..4.3));
+                    let loss = 30.0 + 10.0 * exponent * distance_m.log10() + sigma * normal(&mut random);
+                    LevelSample { distance_m, gain: Db(-loss) }
+                })
+                .collect();
+            learned.insert(name(n), PathLoss::learn(&samples));
+            let loss = 10.0 * exponent * node.distance_m(Enu::default()).log10() + sigma * normal(&mut random);
+            problem.levels.push(LevelReading { node, level: Dbm(30.0 - loss), sigma: Db(8.0) });
+        }
+        let believed = suspect(problem);
+        let mut told = believed.clone();
+        apply(&mut told, &learned, Db(0.1));
+        let (mean, sigma_of_mean) = told.problem.emitter.exponent;
+        assert!((mean - exponent).abs() < 4.5 * sigma_of_mean && sigma_of_mean < 0.15, "{mean} {sigma_of_mean}");
+        bound_m.push(crlb(&told.problem, Enu::default()).map_or(1e6, |c| c.cep50_m()));
+        count += 1;
+        for (of, errors, held) in [(&told, &mut learned_m, &mut held), (&believed, &mut believed_m, &mut held_believed)]
+        {
+            let Ok(fix) = locate(&of.problem) else {
+                errors.push(1e6);
+                continue;
+            };
+            assert_eq!(fix.method, Method::Levels);
+            errors.push(fix.best().place.east_m.hypot(fix.best().place.north_m));
+            *held += usize::from(fix.solutions.iter().any(|s| s.holds(Enu::default(), 0.95)));
+        }
+    }
+    let [learned, believed, bound] = [&mut learned_m, &mut believed_m, &mut bound_m].map(|v| quantile(v, 0.5));
+    let percent = |part: usize| 100.0 * f64::from(part as u32) / f64::from(count);
+    println!(
+        "levels of 6 dB, exponent 2.5, ring of 6: learned {learned:.0} m, believed {believed:.0} m, bound {bound:.0} m; \
+         regions hold {:.1} % and {:.1} %",
+        percent(held),
+        percent(held_believed)
+    );
+    // With 6 dB of shadowing the bound is beyond reach: measured 1.9 times of it, and half of what the belief gives.
+    assert!(learned < 0.7 * believed && learned < 2.3 * bound, "{learned} {believed} {bound}");
+    assert!(percent(held) > 80.0, "{}", percent(held));
+}
+
+#[test]
+fn a_sector_antenna_says_which_of_two_mirror_images_it_looks_at_and_moves_no_fix() {
+    // Three nodes in a line, the emitter four kilometres to the north of it: frame times leave its image in the south.
+    let line: Vec<Enu> = [-5e3, 500.0, 6e3].map(|east_m| Enu { east_m, north_m: -4e3, up_m: 0.0 }).to_vec();
+    let weights = |azimuth: Option<f64>| {
+        let mut of = suspect(absolute(&line, 100.0));
+        let sectors = azimuth.map(|azimuth_deg| (name(1), Sector { azimuth_deg, beamwidth_deg: 90.0 }));
+        sector::apply(&mut of, &sectors.into_iter().collect());
+        let fix = locate(&of.problem).unwrap();
+        let north = fix.solutions.iter().filter(|s| s.place.north_m.abs() < 500.0).map(|s| s.weight).sum::<f64>();
+        (north, fix)
+    };
+    let (without, _) = weights(None);
+    assert!((0.3..0.7).contains(&without), "{without}");
+    let (front, fix) = weights(Some(0.0));
+    assert!(front > 0.95, "{front}");
+    assert!(fix.best().place.east_m.hypot(fix.best().place.north_m) < 60.0, "{:?}", fix.best());
+    let (back, _) = weights(Some(180.0));
+    assert!(back < 0.05, "{back}");
+    // All round an emitter, antennas that look roughly its way change nothing.
+    let mut random = seeded(3);
+    let ring = nodes(&mut random, Layout::Ring, 5, 3.0, 10.0);
+    let plain = suspect(noisy(&absolute(&ring, 100.0), &mut random, None));
+    let mut looking = plain.clone();
+    let axis = |node: &Enu| (-node.east_m).atan2(-node.north_m).to_degrees().rem_euclid(360.0) + 20.0;
+    let sectors = ring.iter().enumerate();
+    let sectors =
+        sectors.map(|(n, node)| (name(n), Sector { azimuth_deg: axis(node), beamwidth_deg: 120.0 })).collect();
+    sector::apply(&mut looking, &sectors);
+    assert_eq!((looking.problem.bearings.len(), looking.bearings.len()), (5, 5));
+    let [a, b] = [&plain, &looking].map(|s| locate(&s.problem).unwrap().best().place);
+    assert!((a.east_m - b.east_m).hypot(a.north_m - b.north_m) < 1.0, "{a:?} {b:?}");
+}
+
+#[test]
+fn height_that_is_left_out_shifts_a_fix_at_three_kilometres_and_height_that_is_known_does_not() {
+    let mut random = seeded(12);
+    let ring: Vec<Enu> = nodes(&mut random, Layout::Ring, 4, 1.5, 3.0);
+    // One node on a mountain of 900 m.
+    let high: Vec<Enu> =
+        ring.iter().enumerate().map(|(n, node)| Enu { up_m: 900.0 * f64::from(n == 0), ..*node }).collect();
+    let exact = absolute(&high, 30.0);
+    let with = locate(&exact).unwrap().best().place;
+    assert!(with.east_m.hypot(with.north_m) < 1.0, "{with:?}");
+    let mut flat = exact;
+    flat.arrivals.iter_mut().for_each(|arrival| arrival.node.up_m = 0.0);
+    let without = locate(&flat).unwrap().best().place;
+    assert!(without.east_m.hypot(without.north_m) > 50.0, "{without:?}");
+}
