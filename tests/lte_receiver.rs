@@ -167,6 +167,37 @@ fn a_cell_ten_decibels_below_its_neighbour_is_read_to_its_sib1() {
     assert_eq!((&strong.1[..20], &weak.1[..20]), ("40518003102404878798", "40518003102404878838"));
 }
 
+/// Cells that one site sends from one clock, by the README of `data/lte`: the weaker ones are received beside the stronger ones.
+const SECTORS: [(&str, &[u16]); 5] = [
+    ("lte/b3-1852M5-19M2", &[271, 272]),
+    ("lte/b20-806M-19M2-clipped", &[300, 115]),
+    ("lte/b3-1860M-1M92", &[86, 142]),
+    ("lte/b41-2565M-1M92", &[29, 27, 28]),
+    ("lte/b41-2645M-1M92", &[22, 21, 23]),
+];
+
+#[test]
+fn sectors_of_one_site_have_one_carrier_within_the_deviations_that_are_claimed() {
+    let Some(root) = captures() else { return };
+    let mut apart = Vec::new();
+    for (name, ids) in SECTORS {
+        let (info, samples) = load(&root, name);
+        // The receivers' crystals drift by tens of ppb in a second: the cells are heard over the same third of one.
+        let (_, cells) = receive(&info, &samples[..samples.len().min((0.35 * info.sample_rate.0) as usize)], 1 << 17);
+        let carrier = |id: u16| cells.iter().find(|cell| cell.key.id == id).map(|cell| cell.carrier);
+        let first = carrier(ids[0]).unwrap();
+        for &id in &ids[1..] {
+            let Some(other) = carrier(id) else { continue };
+            let (difference, sigma) = (other.ppb.0 - first.ppb.0, other.sigma_ppb.0.hypot(first.sigma_ppb.0));
+            println!("{name}: {id} and {} are {difference:.2} ppb apart, one sigma is {sigma:.2}", ids[0]);
+            apart.push(difference / sigma);
+        }
+    }
+    assert!(apart.len() >= 4, "{} pairs", apart.len());
+    let spread = (apart.iter().map(|value| value * value).sum::<f64>() / apart.len() as f64).sqrt();
+    assert!(spread < 2.0, "{spread:.2} sigmas: {apart:.2?}");
+}
+
 #[test]
 fn reports_do_not_depend_on_the_blocks() {
     let Some(root) = captures() else { return };
