@@ -40,7 +40,7 @@ impl fmt::Debug for Welch {
 
 /// A power spectrum over the whole sampled band, lowest frequency first. The bins' powers add up to the signal's power;
 /// a full-scale complex sine has power 1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spectrum {
     /// Mean power in each bin.
     pub mean: Vec<f32>,
@@ -103,19 +103,36 @@ impl Welch {
     /// The spectrum of everything since the start or the last [`Welch::take`]; `None` while there was no whole segment. What is
     /// left of the stream still counts towards the next one.
     pub fn take(&mut self) -> Option<Spectrum> {
+        let mut spectrum = Spectrum::default();
+        self.take_into(&mut spectrum).then_some(spectrum)
+    }
+
+    /// The same, into what is already there: nothing is allocated for a spectrum of the same size. Whether there was one.
+    pub fn take_into(&mut self, out: &mut Spectrum) -> bool {
         if self.segments == 0 {
-            return None;
+            return false;
         }
         self.settle();
         let segments = std::mem::take(&mut self.segments);
         let half = self.size() / 2;
-        let mut mean: Vec<f32> = self.sum.iter().map(|sum| (sum / segments as f64) as f32).collect();
-        let mut peak = self.peak.clone();
-        mean.rotate_left(half);
-        peak.rotate_left(half);
+        out.segments = segments;
+        out.mean.clear();
+        out.mean.extend(self.sum.iter().map(|sum| (sum / segments as f64) as f32));
+        out.peak.clone_from(&self.peak);
+        out.mean.rotate_left(half);
+        out.peak.rotate_left(half);
         self.sum.fill(0.0);
         self.peak.fill(0.0);
-        Some(Spectrum { mean, peak, segments })
+        true
+    }
+
+    /// Forgets what is left of the stream: another begins.
+    pub fn restart(&mut self) {
+        self.pending.clear();
+        self.batch.fill(0.0);
+        self.sum.fill(0.0);
+        self.peak.fill(0.0);
+        (self.segments, self.batched) = (0, 0);
     }
 
     fn settle(&mut self) {
