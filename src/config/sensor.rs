@@ -27,6 +27,9 @@ pub struct ConfigFile {
     pub position: Option<Position>,
     /// Where samples come from.
     pub source: SourceFile,
+    /// Further receivers, beside one of `[source]`.
+    #[serde(default)]
+    pub device: Vec<DeviceFile>,
     /// What is judged.
     #[serde(default)]
     pub rules: RulesFile,
@@ -111,6 +114,8 @@ pub struct ReportFile {
     pub interval_s: f64,
     /// A health report is sent this often, seconds.
     pub health_s: f64,
+    /// A coarse picture of each window of a receiver that scans is sent this often, seconds; 0: never.
+    pub spectrum_s: f64,
     /// Observations wait this long for company in one envelope, milliseconds; findings do not wait.
     pub batch_ms: u64,
     /// Most items in one envelope.
@@ -119,7 +124,7 @@ pub struct ReportFile {
 
 impl Default for ReportFile {
     fn default() -> ReportFile {
-        ReportFile { interval_s: 60.0, health_s: 60.0, batch_ms: 2000, batch_items: 100 }
+        ReportFile { interval_s: 60.0, health_s: 60.0, spectrum_s: 86_400.0, batch_ms: 2000, batch_items: 100 }
     }
 }
 
@@ -160,6 +165,8 @@ pub struct Config {
     pub position: Option<Position>,
     /// Where samples come from.
     pub source: Source,
+    /// Further receivers.
+    pub devices: Vec<Device>,
     /// Settings of the rules.
     pub rules: Option<PathBuf>,
     /// Licence register.
@@ -211,6 +218,8 @@ pub struct Report {
     pub interval: Nanos,
     /// Of the node's health.
     pub health: Duration,
+    /// Of the spectrum; `None`: never.
+    pub spectrum: Option<Nanos>,
     /// Longest wait for company in one envelope.
     pub batch_wait: Duration,
     /// Most items in one envelope.
@@ -272,12 +281,19 @@ impl ConfigFile {
             hub,
             state_dir: folder.join(&self.state_dir),
             position: self.position,
+            devices: check_devices(&self.source, self.device, folder)?,
             source: check_source(self.source, folder)?,
             rules: self.rules.file.map(|path| folder.join(path)),
             register: self.rules.register.map(|path| folder.join(path)),
             report: Report {
                 interval: Nanos(i64::try_from(interval.as_nanos()).expect("a day fits 64 bits of nanoseconds")),
                 health: seconds("report.health_s", self.report.health_s, 1.0..=3600.0)?,
+                spectrum: match self.report.spectrum_s {
+                    0.0 => None,
+                    often => {
+                        Some(Nanos((in_range("report.spectrum_s", often, 10.0..=2.6e6, " s, or 0")? * 1e9) as i64))
+                    }
+                },
                 batch_wait: Duration::from_millis(in_range(
                     "report.batch_ms",
                     self.report.batch_ms,
@@ -293,6 +309,18 @@ impl ConfigFile {
             },
         })
     }
+}
+
+/// Receivers of one node at most; each has threads and buffers of its own.
+const MOST_RECEIVERS: usize = 8;
+
+fn check_devices(source: &SourceFile, files: Vec<DeviceFile>, folder: &Path) -> Result<Vec<Device>, ConfigError> {
+    let of_a_receiver = matches!(source, SourceFile::Soapy(_));
+    if !files.is_empty() && (!of_a_receiver || files.len() >= MOST_RECEIVERS) {
+        let allowed = "at most 7 further receivers, beside a [source] of kind = \"soapy\"";
+        return Err(value_error("device", format!("{} of them", files.len()), allowed));
+    }
+    files.into_iter().map(|file| file.check(folder)).collect()
 }
 
 fn check_source(source: SourceFile, folder: &Path) -> Result<Source, ConfigError> {

@@ -2,7 +2,7 @@
 
 use super::publish::Status;
 use super::spool::Stats;
-use crate::observation::{Clock, Dwell, Health, Position};
+use crate::observation::{Clock, Dwell, Health, Position, Schedule};
 use crate::radio::live::Counts;
 use crate::units::Timestamp;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,10 @@ pub struct Figures {
     pub link: Status,
     /// Carriers that are dwelt on.
     pub dwells: Vec<Dwell>,
+    /// What receivers that scan are at.
+    pub schedules: Vec<Schedule>,
+    /// Signal that waits to be worked on, milliseconds.
+    pub latency_ms: Option<u32>,
     /// The source.
     pub source: SourceState,
 }
@@ -98,6 +102,8 @@ impl Sampler {
             last_decode_ns: figures.last_decode,
             warnings: warnings(figures, disk_free),
             dwells: figures.dwells.clone(),
+            schedules: figures.schedules.clone(),
+            latency_ms: figures.latency_ms,
             tasks_taken: figures.link.tasks_taken,
             refused: figures.link.refused_by_reason.clone(),
         }

@@ -5,11 +5,16 @@
 //!                                    receive, observe, judge                batch, seal       SQLite   MQTT
 //! ```
 //!
+//! A receiver that scans is led along a plan: [`scan`] says where it listens next, [`tour`] tunes it and says which samples are swept,
+//! searched, decoded or kept for the [`lab`]. Several receivers of a node have a thread and a part of the spectrum each, and one judge.
+//!
 //! Back-pressure: a spool that does not take items (full disk) blocks the spooler, then the receiver, then the ring. A recording or a
 //! scene waits; a live source drops blocks and the observations say how many samples were lost. Nothing is dropped silently.
 
+pub mod bands;
 pub mod cadence;
 pub mod health;
+pub mod lab;
 pub mod observe;
 pub mod pipeline;
 pub mod publish;
@@ -18,5 +23,8 @@ pub mod scan;
 pub mod source;
 pub mod spool;
 pub mod spooler;
+pub mod sweep;
 pub mod task;
+pub mod tile;
+pub mod tour;
 pub mod watchdog;

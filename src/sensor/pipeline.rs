@@ -2,23 +2,25 @@
 
 use super::cadence::Cadence;
 use super::health::{Figures, Sampler, SourceState};
+use super::lab::Lab;
 use super::publish::{self, Status};
-use super::receive::{self, Station};
+use super::receive::{self, Judge, Station};
 use super::spool::{self, Class, Spool, SpoolError, new_boot};
 use super::task::Dwells;
+use super::tour::Tour;
 use super::watchdog::{Feed, Flow, Notify};
 use super::{source, spooler};
 use crate::cell::{CellKey, Rat};
 use crate::config::sensor::{Config, Source};
 use crate::config::{stopped, wall_clock};
 use crate::observation::{
-    BroadcastBlock, CarrierError, Clock, ClockSource, Dwell, Item, Level, Observation, Octets, ReceiverState,
+    BroadcastBlock, CarrierError, Clock, ClockSource, Dwell, Item, Level, Observation, Octets, ReceiverState, Schedule,
 };
 use crate::radio::live::Live;
 use crate::radio::ring::{WhenFull, ring};
 use crate::radio::source::SourceError;
 use crate::rules::{self, Engine, Format, Register, RegisterError, StateError};
-use crate::units::{Db, Dbfs, Hz, Ppb, Timestamp};
+use crate::units::{Db, Dbfs, Hz, Nanos, Ppb, Timestamp};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, channel, sync_channel};
@@ -27,10 +29,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-/// Samples in a block: 33 ms at 2 Msps, short enough for a quick stop, long enough that handing it over costs nothing.
-const BLOCK: usize = 1 << 16;
-/// Blocks in the ring: half a second at 2 Msps, 8 MB.
-const BLOCKS: usize = 16;
 /// Items between receiver and spooler; a full channel makes the receiver wait.
 const ITEMS: usize = 4096;
 /// How often what the rules have learned is written. Chosen: a power cut costs at most an hour of baseline.
@@ -127,7 +125,7 @@ fn engine(config: &Config, learned: &Path) -> Result<Engine, PipelineError> {
 /// [`PipelineError`].
 pub fn check(config: &Config) -> Result<(), PipelineError> {
     engine(config, &config.state_dir.join("learned.json"))?;
-    source::open(&config.source, Timestamp(0))?;
+    source::open_all(config, Timestamp(0))?;
     Ok(())
 }
 
@@ -143,10 +141,12 @@ fn keep(engine: &Engine, path: &Path) {
 /// What the threads share.
 #[derive(Default)]
 struct Shared {
-    received: receive::Counters,
+    /// Of each source: what it counts, how it is, and what it is at if it scans.
+    received: Vec<receive::Counters>,
+    sources: Vec<Mutex<SourceState>>,
+    schedules: Vec<Arc<Mutex<Schedule>>>,
     dwells: Arc<Dwells>,
     spooled: spooler::Counters,
-    source: Mutex<SourceState>,
     /// Receiver and generators end.
     stop: AtomicBool,
     /// The spooler no longer waits for a disk that takes nothing.
@@ -154,11 +154,24 @@ struct Shared {
 }
 
 impl Shared {
-    fn source(&self) -> SourceState {
-        self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn new(sources: usize, schedules: Vec<Arc<Mutex<Schedule>>>) -> Shared {
+        let of_each = |_| (receive::Counters::default(), Mutex::default());
+        let (received, sources) = (0..sources).map(of_each).unzip();
+        Shared { received, sources, schedules, ..Shared::default() }
     }
-    fn set_source(&self, state: SourceState) {
-        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = state;
+
+    /// How the sources are together: failed if one of them is, ended when all are.
+    fn source(&self) -> SourceState {
+        let mut all = self.sources.iter().map(|state| state.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let states: Vec<SourceState> = all.by_ref().collect();
+        let failed = states.iter().find(|state| matches!(state, SourceState::Failed(_)));
+        let running = states.iter().find(|state| **state == SourceState::Running);
+        failed.or(running).cloned().unwrap_or(SourceState::Ended)
+    }
+    fn set_source(&self, number: usize, state: SourceState) {
+        if let Some(place) = self.sources.get(number) {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        }
     }
 }
 
@@ -191,12 +204,17 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     let spool = Arc::new(Spool::open(&config.state_dir, options)?);
     let learned = config.state_dir.join("learned.json");
     let engine = engine(&config, &learned)?;
-    let opened = source::open(&config.source, started)?;
-    let clock = opened.as_ref().map(|opened| opened.clock);
-    let live = opened.as_ref().and_then(|opened| opened.live.clone());
+    let opened = source::open_all(&config, started)?;
+    let clock = opened.first().map(|listening| listening.opened.clock);
+    let live: Vec<Arc<Live>> = opened.iter().filter_map(|listening| listening.opened.live.clone()).collect();
     info!(node = %config.node, boot = %spool.boot(), waiting = spool.stats().envelopes, "the node starts");
 
-    let shared = Arc::new(Shared::default());
+    let dwells = Arc::new(Dwells::default());
+    let tiles = config.report.spectrum;
+    let listening = opened.into_iter().map(|listening| Ear::new(listening, &dwells, tiles));
+    let ears: Vec<Ear> = listening.collect::<Result<_, _>>().map_err(PipelineError::Thread)?;
+    let schedules = ears.iter().filter_map(|ear| ear.tour.as_ref().map(Tour::schedule)).collect();
+    let shared = Arc::new(Shared { dwells, ..Shared::new(ears.len().max(1), schedules) });
     let (items, to_spool) = sync_channel(ITEMS);
     let (appended, news) = watch::channel(0);
     let (status, link) = watch::channel(Status::default());
@@ -210,11 +228,9 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
             spooler::run(&to_spool, &spool, options, &appended, &shared.spooled, wall_clock, give_up);
         })?
     };
-    let receiving = match (opened, &config.source) {
-        (Some(opened), _) => receiving(opened, engine, &config, items.clone(), shared.clone(), learned)?,
-        (None, Source::Load { items: count }) => loading(*count, items.clone(), shared.clone())?,
-        // Only the load source opens as nothing.
-        (None, _) => return Err(PipelineError::Stage { stage: "source" }),
+    let receiving = match &config.source {
+        Source::Load { items: count } => vec![loading(*count, items.clone(), shared.clone())?],
+        _ => receiving(ears, engine, &config, &items, &shared, learned)?,
     };
     notify.send("READY=1");
     let (health_stop, health_stopped) = channel();
@@ -250,11 +266,11 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     };
     info!("the node stops");
     shared.stop.store(true, Ordering::Relaxed);
-    if let Some(live) = &live {
-        live.stop();
-    }
+    live.iter().for_each(|live| live.stop());
     let _ = health_stop.send(());
-    join(receiving, "receiver").await?;
+    for thread in receiving {
+        join(thread, "receiver").await?;
+    }
     join(health, "health").await?;
     shared.give_up.store(true, Ordering::Relaxed);
     join(spooling, "spooler").await?;
@@ -293,49 +309,85 @@ async fn sent(until: Until, shared: &Shared, spool: &Spool) {
     }
 }
 
+/// A source with everything that its thread needs.
+struct Ear {
+    listening: source::Listening,
+    tour: Option<Tour>,
+    /// Of a receiver whose tuning stays.
+    lab: Option<Lab>,
+}
+
+impl Ear {
+    fn new(listening: source::Listening, dwells: &Arc<Dwells>, tiles: Option<Nanos>) -> std::io::Result<Ear> {
+        let live = listening.opened.live.clone();
+        let (tour, lab) = match (listening.route.clone(), live) {
+            (Some(route), Some(live)) => {
+                let reach = (route.reach.usable, route.reach.tuning);
+                let tour = Tour::start(route.name, route.plan, reach, live, dwells.clone())?;
+                (Some(tour.with_tiles(tiles)), None)
+            }
+            (_, live) => (None, live.map(|_| Lab::start()).transpose()?),
+        };
+        Ok(Ear { listening, tour, lab })
+    }
+}
+
+/// A thread for each source, and one judge for all.
 fn receiving(
-    opened: source::Opened,
+    ears: Vec<Ear>,
     engine: Engine,
     config: &Config,
-    items: SyncSender<(Class, Item)>,
-    shared: Arc<Shared>,
+    items: &SyncSender<(Class, Item)>,
+    shared: &Arc<Shared>,
     learned: PathBuf,
-) -> Result<Thread, PipelineError> {
-    let source::Opened { mut source, clock, live } = opened;
-    let (interval, position) = (config.report.interval, config.position);
-    thread("receiver", move || {
-        // Neither recordings nor scenes lose anything by waiting; a receiver does not wait.
-        let when_full = if live.is_some() { WhenFull::Drop } else { WhenFull::Wait };
-        let (feeder, reader) = ring(BLOCKS, BLOCK, when_full);
-        let mut kept = Instant::now();
-        let mut keep_now = |engine: &Engine| {
+) -> Result<Vec<Thread>, PipelineError> {
+    let mut kept = Instant::now();
+    let (path, several) = (learned.clone(), ears.len());
+    let judge = Judge {
+        engine,
+        cadence: Cadence::new(config.report.interval).dwelling(shared.dwells.clone()),
+        keep: Box::new(move |engine: &Engine| {
             if kept.elapsed() >= KEEP_EVERY {
-                keep(engine, &learned);
+                keep(engine, &path);
                 kept = Instant::now();
             }
-        };
-        let mut station = Station {
-            engine,
-            cadence: Cadence::new(interval).dwelling(shared.dwells.clone()),
-            clock,
-            position,
-            items,
-            counters: &shared.received,
-            keep: &mut keep_now,
-        };
-        let ended = std::thread::scope(|scope| {
-            scope.spawn(move || feeder.run(source.as_mut()));
-            station.run(reader, &shared.stop)
-        });
-        keep(&station.engine, &learned);
-        shared.set_source(match ended {
-            Ok(()) => SourceState::Ended,
-            Err(error) => {
-                error!(%error, "the source has failed");
-                SourceState::Failed(error.to_string())
-            }
-        });
-    })
+        }),
+    };
+    let judge = Arc::new(Mutex::new(judge));
+    let mut threads = Vec::with_capacity(several);
+    for (number, ear) in ears.into_iter().enumerate() {
+        let (judge, items, shared, learned) = (judge.clone(), items.clone(), shared.clone(), learned.clone());
+        let position = config.position;
+        threads.push(thread("receiver", move || {
+            let Ear { listening, mut tour, lab } = ear;
+            let (blocks, block) = listening.blocks;
+            let source::Opened { mut source, clock, live } = listening.opened;
+            // Neither recordings nor scenes lose anything by waiting; a receiver does not wait.
+            let when_full = if live.is_some() { WhenFull::Drop } else { WhenFull::Wait };
+            let (feeder, reader) = ring(blocks, block, when_full);
+            let counters = &shared.received[number];
+            let station = Station { judge: &judge, clock, position, items, counters };
+            let ended = std::thread::scope(|scope| {
+                scope.spawn(move || feeder.run(source.as_mut()));
+                match &mut tour {
+                    Some(tour) => station.follow(reader, tour, &shared.stop),
+                    None => station.run(reader, lab, &shared.stop),
+                }
+            });
+            keep(&judge.lock().unwrap_or_else(PoisonError::into_inner).engine, &learned);
+            shared.set_source(
+                number,
+                match ended {
+                    Ok(()) => SourceState::Ended,
+                    Err(error) => {
+                        error!(%error, "the source has failed");
+                        SourceState::Failed(error.to_string())
+                    }
+                },
+            );
+        })?);
+    }
+    Ok(threads)
 }
 
 /// The test source: numbered observations as fast as the spool takes them.
@@ -346,7 +398,7 @@ fn loading(count: u64, items: SyncSender<(Class, Item)>, shared: Arc<Shared>) ->
                 break;
             }
         }
-        shared.set_source(SourceState::Ended);
+        shared.set_source(0, SourceState::Ended);
     })
 }
 
@@ -381,22 +433,30 @@ struct Watching {
     limit: u64,
     interval: Duration,
     clock: Option<Clock>,
-    live: Option<Arc<Live>>,
+    live: Vec<Arc<Live>>,
     notify: Arc<Notify>,
 }
 
 impl Watching {
     fn figures(&self) -> Figures {
         let received = &self.shared.received;
-        let last_decode = received.last_decode_ns.load(Ordering::Relaxed);
+        let sum = |counter: fn(&receive::Counters) -> u64| received.iter().map(counter).sum::<u64>();
+        let last_decode = received.iter().map(|one| one.last_decode_ns.load(Ordering::Relaxed)).max().unwrap_or(0);
+        let counts = self.live.iter().map(|live| live.counts()).reduce(|all, one| all + one);
+        let problem = self.live.iter().find_map(|live| live.problem());
+        // Taken away, so that each report has its own.
+        let latency = received.iter().map(|one| one.latency_ms.swap(0, Ordering::Relaxed)).max();
+        let schedule = |one: &Arc<Mutex<Schedule>>| one.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Figures {
             clock: self.clock,
-            samples: received.samples.load(Ordering::Relaxed),
-            lost_samples: received.lost_samples.load(Ordering::Relaxed),
-            device: self.live.as_ref().map(|live| (live.counts(), live.problem())),
-            cells: received.cells.load(Ordering::Relaxed),
+            samples: sum(|one| one.samples.load(Ordering::Relaxed)),
+            lost_samples: sum(|one| one.lost_samples.load(Ordering::Relaxed)),
+            device: counts.map(|counts| (counts, problem)),
+            cells: received.iter().map(|one| one.cells.load(Ordering::Relaxed)).sum(),
             last_decode: (last_decode != 0).then_some(Timestamp(last_decode)),
-            clipped_ppm: received.clipped_ppm.load(Ordering::Relaxed),
+            clipped_ppm: received.iter().map(|one| one.clipped_ppm.load(Ordering::Relaxed)).max().unwrap_or(0),
+            schedules: self.shared.schedules.iter().map(schedule).collect(),
+            latency_ms: latency.filter(|_| counts.is_some()),
             spool: self.spool.stats(),
             spool_limit: self.limit,
             lost_items: self.shared.spooled.lost.load(Ordering::Relaxed),
