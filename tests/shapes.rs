@@ -40,11 +40,9 @@ fn wide(found: &[Carrier]) -> Vec<&Carrier> {
 #[test]
 fn lte_carriers_of_real_recordings_have_the_width_of_their_resource_blocks() {
     // Resource blocks and carrier errors by independent decoders (truth.json of the recordings); 20 ms, as a sweep sees it.
-    for (name, blocks, offset) in [
-        ("lte/enb-leg100x2", 100.0, 0.0),
-        ("lte/enb-leg50", 50.0, 0.0),
-        ("lte/enb-warn25", 25.0, 0.0),
-    ] {
+    for (name, blocks, offset) in
+        [("lte/enb-leg100x2", 100.0, 0.0), ("lte/enb-leg50", 50.0, 0.0), ("lte/enb-warn25", 25.0, 0.0)]
+    {
         let Some((info, spectrum)) = spectrum(name, 0.02) else { continue };
         let found = carriers(&spectrum, info.sample_rate);
         println!("{name}: {found:?}");

@@ -8,7 +8,7 @@ use crate::radio::source::StreamInfo;
 use crate::rat::{CellReport, Options, Receivers};
 use crate::units::Nanos;
 use num_complex::Complex32;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// What is kept of a stream; two windows of LTE's search.
 pub const KEPT: Nanos = Nanos::from_millis(340);
@@ -104,10 +104,7 @@ impl Lab {
 
     /// A stretch that has been searched; it is to be given back by [`Lab::give_up`].
     pub fn result(&mut self) -> Option<Kept> {
-        match self.done.try_recv() {
-            Ok(kept) => Some(kept),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.done.try_recv().ok()
     }
 }
 

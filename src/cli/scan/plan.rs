@@ -24,7 +24,7 @@ pub fn run(countries: &[String], wish: &Device) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let (rate, usable) = (profile.rate(wish).0 / 1e6, reach.usable.0 / 1e6);
     writeln!(out, "{}: {rate} Msps, {usable} MHz of it usable", profile.model)?;
-    writeln!(out, "  {:10} {:>17}  {:4} {:>8}  {}", "band", "downlink MHz", "", "windows", "used for")?;
+    writeln!(out, "  {:10} {:>17}  {:4} {:>8}  used for", "band", "downlink MHz", "", "windows")?;
     for band in &bands {
         let half = reach.usable.0 / 2.0;
         let near = |center: f64| center + half > band.low.0 && center - half < band.high.0;
