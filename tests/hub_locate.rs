@@ -2,12 +2,16 @@
 #![cfg(feature = "hub")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "hub_locate/antenna.rs"]
+mod antenna;
 #[path = "support/items.rs"]
 mod items;
 #[path = "hub_locate/load.rs"]
 mod load;
 #[path = "support/locate_hub.rs"]
 mod locate_hub;
+#[path = "hub_locate/motion.rs"]
+mod motion;
 #[path = "hub_locate/rules.rs"]
 mod rules;
 #[path = "hub_locate/tasks.rs"]
@@ -122,7 +126,7 @@ fn a_place_that_was_found_stays_when_later_nobody_can_say() {
 fn everything(book: &Book) -> String {
     let alerts = book.alerts(Filter::All, 1000).unwrap();
     let events = book.events_after(0, 100_000).unwrap();
-    format!("{alerts:#?}\n{events:#?}\n{:#?}\n{:#?}", book.places().unwrap(), book.emitters().unwrap())
+    format!("{alerts:#?}\n{events:#?}\n{:#?}\n{:#?}", book.kept_places().unwrap(), book.emitters().unwrap())
 }
 
 #[test]

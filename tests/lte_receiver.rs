@@ -98,6 +98,12 @@ fn every_cell_of_every_recording_is_found_with_all_it_says_and_no_other() {
             assert_eq!(Value::from(radio.ports), cell["ports"], "{what}");
             assert_eq!(Value::from(mib.prb), cell["prb"], "{what}");
             assert_eq!(radio.tdd, cell["duplex"] == "TDD", "{what}");
+            let occupied = fields.signal.unwrap().occupied;
+            println!("{what}: {} blocks, {occupied:?}, {:?}", mib.prb, report.carrier);
+            // A recording that holds the whole cell shows it as wide as it says; a narrower one says nothing.
+            let whole = info.sample_rate.0 > 0.18e6 * f64::from(mib.prb);
+            let width = occupied.map(|seen| seen.blocks() / f64::from(mib.prb));
+            assert!(width.is_none_or(|width| whole && (0.95..1.05).contains(&width)), "{what}: {occupied:?}");
             assert!(!radio.extended_cp && cell["cp"] != "extended", "{what}");
             if let Some(duration) = cell["phich_dur"].as_str() {
                 assert_eq!(

@@ -35,7 +35,8 @@ impl Intruder {
         let folder = site.node_folder(number);
         let path = |name: &str| Some(PathBuf::from(name));
         let url = format!("mqtts://localhost:{}", site.port);
-        let file = LinkFile { url, ca: path("ca.pem"), certificate: path("tls.pem"), key: path("tls.key") };
+        let (certificate, key) = (path("tls.pem"), path("tls.key"));
+        let file = LinkFile { url, ca: path("ca.pem"), certificate, key, keep_alive_s: None };
         let link = file.check(&folder).unwrap();
         let session =
             Session { client_id: "intruder".to_owned(), last_will: None, expiry: Duration::ZERO, window: 100 };

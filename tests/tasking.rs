@@ -31,7 +31,7 @@ const CARRIER: u64 = 947_400_000;
 
 fn link(port: u16) -> Link {
     let url = format!("mqtt://127.0.0.1:{port}");
-    LinkFile { url, ca: None, certificate: None, key: None }.check(Path::new(".")).unwrap()
+    LinkFile { url, ca: None, certificate: None, key: None, keep_alive_s: None }.check(Path::new(".")).unwrap()
 }
 
 fn task(number: u8) -> Task {

@@ -144,7 +144,7 @@ fn site(scene: &Scene, seed: u64, web: SocketAddr, folder: &Path) -> anyhow::Res
             "[position]\nlat_deg = {}\nlon_deg = {}\nheight_m = {}\nsigma_m = 5.0\n\n\
              [source]\nkind = \"scene\"\nname = \"{SCENE}\"\nnode = {index}\nseed = {seed}\n\n\
              [rules]\nregister = \"../register.csv\"\n\n\
-             [report]\ninterval_s = 5.0\nhealth_s = 10.0\nbatch_ms = 500\n",
+             [report]\ninterval_s = 5.0\nhealth_s = 10.0\nbatch_ms = 500\nroutine_s = 0.5\nmonth_octets = 0\n",
             node.position.lat_deg,
             node.position.lon_deg,
             node.position.height_m.unwrap_or(0.0),

@@ -5,6 +5,7 @@ use anyhow::Context;
 use daen::config::hub::Config;
 use daen::hub;
 use daen::hub::provision::{self, NodePlan, Plan};
+use daen::hub::store::backup;
 use daen::observation::NodeId;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,13 @@ pub struct Args {
     /// Check the configuration and the keys that it names, and start nothing.
     #[arg(long, requires = "config")]
     check: bool,
+    /// Copy the hub's store (envelopes, alerts, cursor) to this new file, checked, and end. A hub that runs goes on meanwhile. Keys and
+    /// certificates are not in it.
+    #[arg(long, value_name = "FILE", requires = "config", conflicts_with_all = ["check", "restore"])]
+    backup: Option<PathBuf>,
+    /// Take such a copy as the store of a hub that does not run and has none, and end.
+    #[arg(long, value_name = "FILE", requires = "config", conflicts_with = "check")]
+    restore: Option<PathBuf>,
     /// Make a new site in this folder instead: certificates, keys and configurations of a hub and its nodes.
     #[arg(long, value_name = "DIR")]
     init: Option<PathBuf>,
@@ -48,11 +56,27 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         say(&format!("{}: hub {} with {} nodes is ready to run", path.display(), config.hub, config.nodes.len()))?;
         return Ok(());
     }
+    let store = hub::store_path(&config);
+    if let Some(file) = &args.backup {
+        let content = backup::copy(&store, file)?;
+        say(&format!("{}: {}", file.display(), in_words(&content)))?;
+        return Ok(());
+    }
+    if let Some(file) = &args.restore {
+        let content = backup::restore(file, &store)?;
+        say(&format!("{}: {}; start the hub", store.display(), in_words(&content)))?;
+        return Ok(());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = stop_on_signal()?;
         Ok(hub::run(config, stop).await?)
     })
+}
+
+fn in_words(content: &backup::Content) -> String {
+    let backup::Content { envelopes, alerts, octets } = content;
+    format!("{envelopes} envelopes and {alerts} alerts, {octets} octets, checked")
 }
 
 fn init(folder: &Path, args: &Args) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@ use daen::locate::country::Border;
 use daen::locate::gather::{Heard, Options, Suspect, suspects};
 use daen::locate::problem::Late;
 use daen::locate::report::FixReport;
+use daen::locate::sector::{self, Sector};
 use daen::locate::{Fix, NoFix, locate};
 use daen::observation::{NodeId, Observation, Position};
 use daen::rules::register::{Format, Register, Standing};
@@ -30,7 +31,8 @@ pub struct Args {
     /// Licence register (CSV); cells that it licenses at a known site are clocks, all others are placed.
     #[arg(long)]
     register: Option<PathBuf>,
-    /// Places of nodes that do not say theirs: CSV with the columns node, lat, lon and height_m.
+    /// Places of nodes that do not say theirs: CSV with the columns node, lat, lon and height_m, and azimuth_deg and beamwidth_deg
+    /// where a node's antenna looks one way.
     #[arg(long)]
     nodes: Option<PathBuf>,
     /// Border polygons (GeoJSON with source, date and accuracy_m), for the probability of each country.
@@ -79,7 +81,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         args.late_share
     );
     ensure!(args.late_mean > 0.0 && args.late_mean.is_finite(), "--late-mean is {}; give nanoseconds", args.late_mean);
-    let places = args.nodes.as_deref().map(nodes).transpose()?.unwrap_or_default();
+    let (places, sectors) = args.nodes.as_deref().map(nodes).transpose()?.unwrap_or_default();
     let lines = observations(&args.observations, &places)?;
     let register = args.register.as_deref().map(register).transpose()?.unwrap_or_default();
     let border = args.border.as_deref().map(border).transpose()?;
@@ -102,7 +104,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let fixes: Vec<(Suspect, Result<Fix, NoFix>)> = found
         .into_iter()
-        .map(|suspect| {
+        .map(|mut suspect| {
+            sector::apply(&mut suspect, &sectors);
             let fix = locate(&suspect.problem);
             (suspect, fix)
         })
@@ -213,7 +216,9 @@ fn observations(path: &Path, places: &BTreeMap<NodeId, Position>) -> anyhow::Res
     let mut lines = Vec::new();
     for (number, text) in open(path)?.lines().enumerate() {
         let at = || format!("{}, line {}", path.display(), number + 1);
-        let text = text.with_context(at)?;
+        let text = text.with_context(|| {
+            format!("{}: this is no text; give observations as JSON, one a line, in UTF-8 (a recording of samples is for `daen replay`)", at())
+        })?;
         if text.trim().is_empty() {
             continue;
         }
@@ -236,12 +241,18 @@ struct NodeRow {
     lat: f64,
     lon: f64,
     height_m: Option<f64>,
+    azimuth_deg: Option<f64>,
+    beamwidth_deg: Option<f64>,
 }
 
-fn nodes(path: &Path) -> anyhow::Result<BTreeMap<NodeId, Position>> {
-    let mut places = BTreeMap::new();
+/// Places of nodes, and where their antennas look.
+type Nodes = (BTreeMap<NodeId, Position>, BTreeMap<NodeId, Sector>);
+
+fn nodes(path: &Path) -> anyhow::Result<Nodes> {
+    let (mut places, mut sectors) = (BTreeMap::new(), BTreeMap::new());
     for row in csv::Reader::from_reader(open(path)?).deserialize() {
-        let row: NodeRow = row.with_context(|| format!("{}: columns node, lat, lon, height_m", path.display()))?;
+        let columns = "columns node, lat, lon, height_m, azimuth_deg, beamwidth_deg";
+        let row: NodeRow = row.with_context(|| format!("{}: {columns}", path.display()))?;
         ensure!(
             (-90.0..=90.0).contains(&row.lat) && (-180.0..=180.0).contains(&row.lon),
             "{}: {} stands at {} {}; give degrees of latitude and longitude",
@@ -251,9 +262,22 @@ fn nodes(path: &Path) -> anyhow::Result<BTreeMap<NodeId, Position>> {
             row.lon
         );
         let position = Position { lat_deg: row.lat, lon_deg: row.lon, height_m: row.height_m, sigma_m: None };
+        match (row.azimuth_deg, row.beamwidth_deg) {
+            (None, None) => {}
+            (Some(azimuth_deg), Some(beamwidth_deg))
+                if (0.0..=360.0).contains(&azimuth_deg) && beamwidth_deg > 0.0 && beamwidth_deg <= 360.0 =>
+            {
+                sectors.insert(row.node.clone(), Sector { azimuth_deg, beamwidth_deg });
+            }
+            _ => bail!(
+                "{}: {}: give azimuth_deg of 0 to 360 and beamwidth_deg above 0 to 360, or neither",
+                path.display(),
+                row.node
+            ),
+        }
         places.insert(row.node, position);
     }
-    Ok(places)
+    Ok((places, sectors))
 }
 
 fn register(path: &Path) -> anyhow::Result<Register> {

@@ -2,6 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "sensor")]
+mod calibrate;
 #[cfg(all(feature = "sensor", feature = "hub"))]
 mod demo;
 #[cfg(feature = "hub")]
@@ -40,6 +42,9 @@ enum Command {
     /// Run the hub: collect, store, raise alerts and serve the pages.
     #[cfg(feature = "hub")]
     Hub(hub::Args),
+    /// Measure a receiver: its clock, levels and delay; write its calibration file.
+    #[cfg(feature = "sensor")]
+    Calibrate(calibrate::Args),
     /// Place transmitters from recorded observations.
     Locate(locate::Args),
     /// Write synthetic recordings and scenes, with the truth beside them.
@@ -61,6 +66,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sensor(args) => sensor::run(args),
         #[cfg(feature = "hub")]
         Command::Hub(args) => hub::run(args),
+        #[cfg(feature = "sensor")]
+        Command::Calibrate(args) => calibrate::run(args),
         Command::Locate(args) => locate::run(args),
         #[cfg(feature = "sensor")]
         Command::Synth(args) => synth::run(args),

@@ -189,7 +189,7 @@ impl ConfigFile {
             }
         }
         let BrokerFile { url, ca, certificate, key, embedded } = self.broker;
-        let link = LinkFile { url, ca: ca.clone(), certificate, key }.check(folder)?;
+        let link = LinkFile { url, ca: ca.clone(), certificate, key, keep_alive_s: None }.check(folder)?;
         let embedded = match embedded {
             None => None,
             Some(file) => {

@@ -2,12 +2,15 @@
 
 use super::device::{Device, DeviceFile};
 use super::link::{Link, LinkFile};
-use super::{ConfigError, folder, in_range, keys, read_toml, value_error};
+use super::{ConfigError, folder, in_range, keys, parse_toml, read_text, value_error};
 use crate::observation::envelope::{MAX_ITEMS, MAX_OCTETS};
 use crate::observation::{NodeId, Position};
-use crate::units::Nanos;
+use crate::units::{Db, Nanos};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,11 +28,16 @@ pub struct ConfigFile {
     pub broker: LinkFile,
     /// Where the antenna stands.
     pub position: Option<Position>,
+    /// Where place and time come from beside it.
+    #[serde(default)]
+    pub navigation: NavigationFile,
     /// Where samples come from.
     pub source: SourceFile,
     /// Further receivers, beside one of `[source]`.
     #[serde(default)]
     pub device: Vec<DeviceFile>,
+    /// What is known of the receiver behind them.
+    pub calibration: Option<CalibrationFile>,
     /// What is judged.
     #[serde(default)]
     pub rules: RulesFile,
@@ -40,6 +48,9 @@ pub struct ConfigFile {
     #[serde(default)]
     pub spool: SpoolFile,
 }
+
+/// What health reports and the connection alone take in a month, and a little more, octets.
+const LEAST_MONTH: u64 = 10_000_000;
 
 /// `[keys]` as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -96,6 +107,41 @@ fn yes() -> bool {
     true
 }
 
+/// `[navigation]` as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NavigationFile {
+    /// Address of gpsd, on loopback: what it says is not signed.
+    pub gpsd: Option<SocketAddr>,
+    /// The node moves: its position is that of the newest fix.
+    pub moving: bool,
+    /// A node that stands and whose position is not told averages fixes for so long, seconds.
+    pub survey_s: f64,
+    /// Fixes farther than this from the surveyed position are reported, metres.
+    pub away_m: f64,
+    /// Ask chrony how good the system's clock is.
+    pub chrony: bool,
+}
+
+impl Default for NavigationFile {
+    fn default() -> NavigationFile {
+        NavigationFile { gpsd: None, moving: false, survey_s: 14_400.0, away_m: 100.0, chrony: true }
+    }
+}
+
+/// `[calibration]` as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationFile {
+    /// Folder of the files that `daen calibrate` writes, one a serial number.
+    pub folder: PathBuf,
+    /// Serial number of the receiver; that of `source.device` where absent.
+    pub serial: Option<String>,
+    /// How the receiver was set, dB by element, where samples come from a recording.
+    #[serde(default)]
+    pub gains: BTreeMap<String, f64>,
+}
+
 /// `[rules]` as written.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -112,7 +158,7 @@ pub struct RulesFile {
 pub struct ReportFile {
     /// An unchanged cell is told of this often, seconds.
     pub interval_s: f64,
-    /// A health report is sent this often, seconds.
+    /// A health report is sent at least this often, seconds, and soon after a change.
     pub health_s: f64,
     /// A coarse picture of each window of a receiver that scans is sent this often, seconds; 0: never.
     pub spectrum_s: f64,
@@ -120,11 +166,23 @@ pub struct ReportFile {
     pub batch_ms: u64,
     /// Most items in one envelope.
     pub batch_items: usize,
+    /// What the hub knows already waits this long for company, seconds.
+    pub routine_s: f64,
+    /// Octets a month that a quiet node sends and receives, with TLS and TCP; 0: as many as it takes.
+    pub month_octets: u64,
 }
 
 impl Default for ReportFile {
     fn default() -> ReportFile {
-        ReportFile { interval_s: 60.0, health_s: 60.0, spectrum_s: 86_400.0, batch_ms: 2000, batch_items: 100 }
+        ReportFile {
+            interval_s: 60.0,
+            health_s: 900.0,
+            spectrum_s: 86_400.0,
+            batch_ms: 2000,
+            batch_items: 100,
+            routine_s: 900.0,
+            month_octets: 20_000_000,
+        }
     }
 }
 
@@ -149,6 +207,8 @@ impl Default for SpoolFile {
 /// A node's configuration as used.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The first octets of the SHA-256 of the file, hexadecimal: which configuration is in force.
+    pub digest: Option<String>,
     /// The node's name.
     pub node: NodeId,
     /// Folder for the spool.
@@ -163,10 +223,14 @@ pub struct Config {
     pub link: Link,
     /// Where the antenna stands.
     pub position: Option<Position>,
+    /// Where place and time come from beside it.
+    pub navigation: Navigation,
     /// Where samples come from.
     pub source: Source,
     /// Further receivers.
     pub devices: Vec<Device>,
+    /// What is known of the receiver behind them.
+    pub calibration: Option<CalibrationChoice>,
     /// Settings of the rules.
     pub rules: Option<PathBuf>,
     /// Licence register.
@@ -175,6 +239,32 @@ pub struct Config {
     pub report: Report,
     /// What waits for the hub.
     pub spool: Spool,
+}
+
+/// Where place and time come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Navigation {
+    /// Address of gpsd.
+    pub gpsd: Option<SocketAddr>,
+    /// The position is that of the newest fix.
+    pub moving: bool,
+    /// How long a survey takes.
+    pub survey: Nanos,
+    /// Fixes farther from the surveyed position are reported, metres.
+    pub away_m: f64,
+    /// chrony is asked.
+    pub chrony: bool,
+}
+
+/// Which calibration is used.
+#[derive(Clone, Debug)]
+pub struct CalibrationChoice {
+    /// Folder of the files.
+    pub folder: PathBuf,
+    /// Serial number, where the source does not name it.
+    pub serial: Option<String>,
+    /// How the receiver was set, where the source does not say.
+    pub gains: BTreeMap<String, Db>,
 }
 
 /// Where samples come from.
@@ -224,6 +314,10 @@ pub struct Report {
     pub batch_wait: Duration,
     /// Most items in one envelope.
     pub batch_items: usize,
+    /// Longest wait of what the hub knows already.
+    pub routine_wait: Duration,
+    /// Octets a month of a quiet node.
+    pub month_octets: Option<u64>,
 }
 
 /// What waits for the hub.
@@ -243,7 +337,9 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], naming key, value and allowed range, or the file that is wrong.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
-        read_toml::<ConfigFile>(path)?.check(&folder(path))
+        let text = read_text(path)?;
+        let config = parse_toml::<ConfigFile>(path, &text)?.check(&folder(path))?;
+        Ok(Config { digest: Some(hex::encode(&Sha256::digest(&text)[..6])), ..config })
     }
 }
 
@@ -274,15 +370,18 @@ impl ConfigFile {
         // A spool must hold some envelopes of the longest kind, with room for their tombstones.
         let least = 16 * MAX_OCTETS as u64;
         Ok(Config {
+            digest: None,
             signing_key: keys::signing_key(&folder.join(&self.keys.signing_key))?,
             hub_key: keys::verifying_key(&folder.join(&self.keys.hub_public_key))?,
             link: self.broker.check(folder)?,
             node,
             hub,
             state_dir: folder.join(&self.state_dir),
+            navigation: self.navigation.check(self.position.is_some())?,
             position: self.position,
             devices: check_devices(&self.source, self.device, folder)?,
             source: check_source(self.source, folder)?,
+            calibration: self.calibration.map(|file| file.check(folder)).transpose()?,
             rules: self.rules.file.map(|path| folder.join(path)),
             register: self.rules.register.map(|path| folder.join(path)),
             report: Report {
@@ -301,6 +400,11 @@ impl ConfigFile {
                     " ms",
                 )?),
                 batch_items: in_range("report.batch_items", self.report.batch_items, 1..=MAX_ITEMS, "")?,
+                routine_wait: seconds("report.routine_s", self.report.routine_s, 0.01..=86_400.0)?,
+                month_octets: match self.report.month_octets {
+                    0 => None,
+                    octets => Some(in_range("report.month_octets", octets, LEAST_MONTH..=1 << 50, " (0: unlimited)")?),
+                },
             },
             spool: Spool {
                 limit_octets: in_range("spool.limit_octets", self.spool.limit_octets, least..=1 << 40, "")?,
@@ -321,6 +425,39 @@ fn check_devices(source: &SourceFile, files: Vec<DeviceFile>, folder: &Path) -> 
         return Err(value_error("device", format!("{} of them", files.len()), allowed));
     }
     files.into_iter().map(|file| file.check(folder)).collect()
+}
+
+impl NavigationFile {
+    fn check(self, positioned: bool) -> Result<Navigation, ConfigError> {
+        if let Some(address) = self.gpsd.filter(|address| !address.ip().is_loopback()) {
+            return Err(value_error("navigation.gpsd", address, "an address on loopback, such as 127.0.0.1:2947"));
+        }
+        if self.moving && positioned {
+            return Err(value_error("navigation.moving", true, "false where [position] says where the node stands"));
+        }
+        if self.moving && self.gpsd.is_none() {
+            return Err(value_error("navigation.moving", true, "false without navigation.gpsd"));
+        }
+        let survey = in_range("navigation.survey_s", self.survey_s, 60.0..=604_800.0, " s")?;
+        Ok(Navigation {
+            gpsd: self.gpsd,
+            moving: self.moving,
+            survey: Nanos((survey * 1e9) as i64),
+            away_m: in_range("navigation.away_m", self.away_m, 10.0..=100_000.0, " m")?,
+            chrony: self.chrony,
+        })
+    }
+}
+
+impl CalibrationFile {
+    fn check(self, folder: &Path) -> Result<CalibrationChoice, ConfigError> {
+        let gain = |(name, value): (String, f64)| {
+            let value = in_range(&format!("calibration.gains.{name}"), value, -200.0..=200.0, " dB")?;
+            Ok((name, Db(value)))
+        };
+        let gains = self.gains.into_iter().map(gain).collect::<Result<_, ConfigError>>()?;
+        Ok(CalibrationChoice { folder: folder.join(self.folder), serial: self.serial, gains })
+    }
 }
 
 fn check_source(source: SourceFile, folder: &Path) -> Result<Source, ConfigError> {
@@ -347,87 +484,4 @@ fn check_source(source: SourceFile, folder: &Path) -> Result<Source, ConfigError
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(edit: impl Fn(&str) -> String) -> Result<Config, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let (private, public) = keys::generate();
-        std::fs::write(folder.path().join("node.key"), private).unwrap();
-        std::fs::write(folder.path().join("hub.pub"), public).unwrap();
-        let path = folder.path().join("sensor.toml");
-        let text = r#"
-            node = "pole-1"
-            state_dir = "state"
-            [keys]
-            signing_key = "node.key"
-            hub = "hub"
-            hub_public_key = "hub.pub"
-            [broker]
-            url = "mqtt://127.0.0.1:1884"
-            [position]
-            lat_deg = 13.69
-            lon_deg = 102.50
-            [source]
-            kind = "load"
-            items = 5
-            [spool]
-            window = 64
-        "#;
-        std::fs::write(&path, edit(text)).unwrap();
-        Config::load(&path).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_complete_file_is_taken_with_paths_from_its_folder() {
-        let config = check(str::to_owned).unwrap();
-        assert!(config.state_dir.is_absolute() && config.state_dir.ends_with("state"));
-        assert_eq!(config.spool.window, 64);
-        assert_eq!(config.report.interval, Nanos::from_secs(60));
-    }
-
-    #[test]
-    fn a_receiver_is_checked_as_far_as_the_file_can_tell() {
-        let soapy = |line: &str| {
-            let table = format!(
-                "kind = \"soapy\"\ndevice = \"driver=rtlsdr\"\nprofile = \"rtl-sdr-v3\"\ncenter_hz = 947.4e6\n{line}\n"
-            );
-            check(|text| text.replace("kind = \"load\"\n            items = 5", &table))
-        };
-        let Source::Soapy(device) = soapy("rate_hz = 2.4e6\ngains = { TUNER = 30.0 }").unwrap().source else {
-            panic!("a receiver was written")
-        };
-        assert_eq!(
-            (device.center.0, device.rate.map(|rate| rate.0), device.gains["TUNER"].0),
-            (947.4e6, Some(2.4e6), 30.0)
-        );
-        for (line, expected) in [
-            ("rate_hz = 0.0", ["source.rate_hz", "0", "1 to 1000000000000 Hz"]),
-            ("gains = { TUNER = 300.0 }", ["source.gains.TUNER", "300", "-200 to 200 dB"]),
-            ("channel = 99", ["source.channel", "99", "0 to 15"]),
-            ("gian = 3", ["sensor.toml", "gian", "gains"]),
-        ] {
-            let error = soapy(line).unwrap_err();
-            assert!(expected.iter().all(|part| error.contains(part)), "{line}: {error}");
-        }
-    }
-
-    #[test]
-    fn an_error_names_key_value_and_what_is_allowed() {
-        for (from, to, expected) in [
-            ("window = 64", "window = 0", ["spool.window", "0", "1 to 1000"]),
-            ("lat_deg = 13.69", "lat_deg = 113.69", ["position.lat_deg", "113.69", "-90 to 90 degrees"]),
-            ("\"pole-1\"", "\"Pole 1\"", ["node", "Pole 1", "a-z, 0-9"]),
-            ("\"pole-1\"", "\"hub\"", ["node", "hub", "another name"]),
-            ("window = 64", "windw = 64", ["sensor.toml", "windw", "window"]),
-            ("kind = \"load\"", "kind = \"radio\"", ["sensor.toml", "radio", "recording"]),
-            ("items = 5", "items = -5", ["sensor.toml", "-5", "u64"]),
-            ("\"node.key\"", "\"hub.pub\"", ["hub.pub", "must hold", "private key"]),
-            ("\"node.key\"", "\"absent.key\"", ["absent.key", "No such file", ""]),
-            ("mqtt://127.0.0.1", "mqtt://198.51.100.7", ["broker.url", "198.51.100.7", "loopback"]),
-        ] {
-            let error = check(|text| text.replace(from, to)).unwrap_err();
-            assert!(expected.iter().all(|part| error.contains(part)), "{to}: {error}");
-        }
-    }
-}
+mod tests;

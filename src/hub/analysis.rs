@@ -141,8 +141,8 @@ impl Analysis {
     /// [`AlertError`].
     pub fn open(book: Book, config: AnalysisConfig) -> Result<Analysis, AlertError> {
         let (cursor, fuse) = book.load(config.fuse)?;
-        let [now, spent] = book.time_line()?;
-        let places = Places::restore(book.places()?, &fuse, spent);
+        let now = book.time_line()?[0];
+        let places = Places::restore(book.kept_places()?, &fuse);
         Ok(Analysis {
             config,
             book,
@@ -195,8 +195,8 @@ impl Analysis {
     fn refresh(&mut self) -> Result<(), AlertError> {
         if self.stale {
             let (cursor, fuse) = self.book.load(self.config.fuse)?;
-            let [now, spent] = self.book.time_line()?;
-            self.places = Places::restore(self.book.places()?, &fuse, spent);
+            let now = self.book.time_line()?[0];
+            self.places = Places::restore(self.book.kept_places()?, &fuse);
             self.now = now;
             (self.cursor, self.fuse, self.cache) = (cursor, fuse, Cache::default());
             self.stale = false;
@@ -248,7 +248,7 @@ impl Analysis {
             }
             let Work { changed, nodes, tasks, .. } = work;
             batch.keep(fuse, &changed, &nodes, last)?;
-            batch.keep_places(places, now)?;
+            batch.keep_places(places, fuse, now)?;
             Ok((last, now, tasks))
         });
         match done {

@@ -9,7 +9,6 @@ use super::alert::{AlertError, AlertId, Book, Filter, Resume, Summary};
 use super::fuse::{Emitter, NodeView};
 use super::store::{NodeStatus, Store};
 use super::web::{Desk, Problem};
-use crate::cell::{Rat, gsm_arfcn};
 use crate::observation::{NodeId, Octets, Origin};
 use crate::units::Timestamp;
 use axum::Json;
@@ -144,7 +143,7 @@ pub(super) async fn cells(State(desk): State<Desk>) -> Result<Response, Problem>
         serde_json::json!({
             "emitter": emitter.id,
             "cell": emitter.key,
-            "channel": gsm_arfcn(emitter.key.center_hz).filter(|_| emitter.key.rat == Rat::Gsm),
+            "channel": emitter.channel,
             "identity": emitter.identity(),
             "areas": emitter.areas(),
             "licence": emitter.licence,

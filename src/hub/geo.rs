@@ -1,8 +1,8 @@
 //! The place of an alert as GeoJSON (RFC 7946): every admissible position with its regions, the nodes, and the licensed sites named with
-//! the fix. The border line is not among them: it is nobody's finding.
+//! the fix, and the way of one that moves. The border line is not among them: it is nobody's finding.
 
 use super::alert::Alert;
-use super::place::Solution;
+use super::place::{Solution, Track, TrackPoint};
 use serde_json::{Value, json};
 
 /// Corners of an ellipse.
@@ -25,6 +25,9 @@ pub fn features(alert: &Alert) -> Value {
             }));
         }
     }
+    if let Some(track) = fix.and_then(|fix| fix.track.as_ref()) {
+        features.push(way(alert, track));
+    }
     let point = |lat_deg: f64, lon_deg: f64| json!({"type": "Point", "coordinates": [lon_deg, lat_deg]});
     for heard in &alert.heard_by {
         if let Some(at) = heard.position {
@@ -46,6 +49,19 @@ pub fn features(alert: &Alert) -> Value {
         }));
     }
     json!({"type": "FeatureCollection", "features": features})
+}
+
+fn way(alert: &Alert, track: &Track) -> Value {
+    let each = |value: fn(&TrackPoint) -> Value| track.points.iter().map(value).collect::<Vec<_>>();
+    json!({
+        "type": "Feature",
+        "properties": {
+            "what": "track", "alert": alert.id, "moving": track.moving, "speed_m_s": track.speed_m_s,
+            "speed_sigma_m_s": track.speed_sigma_m_s, "course_deg": track.course_deg, "weight": track.weight,
+            "fixes": track.fixes, "at_ns": each(|p| json!(p.at_ns)), "sigma_m": each(|p| json!(p.sigma_m)),
+        },
+        "geometry": {"type": "LineString", "coordinates": each(|p| json!([p.lon_deg, p.lat_deg]))},
+    })
 }
 
 fn position(alert: &Alert, rank: usize, solution: &Solution) -> Value {

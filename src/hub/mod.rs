@@ -88,6 +88,11 @@ pub enum HubError {
 /// Messages for the regulators' feeds that may wait for the broker; the oldest stay, what comes beyond is dropped and said so.
 const FEED_QUEUE: usize = 1000;
 
+/// Where a hub keeps its store.
+pub fn store_path(config: &Config) -> PathBuf {
+    config.state_dir.join("hub.sqlite")
+}
+
 /// Runs a hub until `stop`: its broker, where it has one of its own, ingest, analysis, pages and feeds. Where one of them ends, all of
 /// them end, the broker last.
 ///
@@ -96,7 +101,7 @@ const FEED_QUEUE: usize = 1000;
 pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> Result<(), HubError> {
     let folder = &config.state_dir;
     std::fs::create_dir_all(folder).map_err(|source| HubError::Folder { path: folder.clone(), source })?;
-    let store = Store::open(folder.join("hub.sqlite"))?;
+    let store = Store::open(store_path(&config))?;
     let book = Book::open(&store)?;
     let register = config.register.as_deref().map(read_register).transpose()?.map(Arc::new);
     let border = config.border.as_deref().map(read_border).transpose()?;

@@ -6,6 +6,7 @@
 //!
 //! The journal's order is the `row` of [`StoredItem`], ascending without reuse; it is the cursor of everything that reads on.
 
+pub mod backup;
 mod journal;
 mod ranges;
 

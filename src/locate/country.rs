@@ -4,9 +4,12 @@
 //! `accuracy_m` and `note`. It is replaceable and an operator's own responsibility: states dispute several stretches of this border, so
 //! a probability for a country is a hint for whom to call, never a finding. The line's own accuracy is added to the fix's.
 
+mod bands;
+
 use super::fix::Fix;
 use super::geodesy::Enu;
 use crate::observation::Position;
+use bands::Bands;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -14,6 +17,10 @@ use std::f64::consts::TAU;
 /// Corners that a file may have; the land borders of both countries at full resolution have some 100,000.
 pub const MAX_CORNERS: usize = 2_000_000;
 
+/// Metres in a degree of latitude, on average.
+const DEGREE_M: f64 = 111_195.0;
+/// A distance is looked for within this first, degrees of latitude.
+const NEAR_DEG: f64 = 0.1;
 /// Equally probable radii and directions that a solution is sampled at.
 const RADII: usize = 32;
 const DIRECTIONS: usize = 64;
@@ -30,6 +37,7 @@ pub struct Border {
     /// What a reader must know about it.
     pub note: String,
     countries: Vec<Country>,
+    bands: Bands,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -120,14 +128,14 @@ impl Border {
     /// # Errors
     /// [`BorderError`] naming what is wrong.
     pub fn parse(text: &str) -> Result<Border, BorderError> {
-        let file: File = serde_json::from_str(text)?;
+        let mut file: File = serde_json::from_str(text)?;
         if !(0.0..=100_000.0).contains(&file.accuracy_m) {
             let allowed = "0 to 100000 metres";
             return Err(BorderError::Value { what: "accuracy_m", value: file.accuracy_m, allowed });
         }
         let mut corners = 0;
         let mut countries = Vec::with_capacity(file.features.len());
-        for feature in file.features {
+        for feature in std::mem::take(&mut file.features) {
             let code = feature.properties.code;
             let polygons = match feature.geometry {
                 Geometry::Polygon(polygon) => vec![polygon],
@@ -142,7 +150,8 @@ impl Border {
         if !(4..=MAX_CORNERS).contains(&corners) {
             return Err(BorderError::Size { corners });
         }
-        Ok(Border { source: file.source, date: file.date, accuracy_m: file.accuracy_m, note: file.note, countries })
+        let (bands, File { source, date, accuracy_m, note, .. }) = (Bands::new(&countries), file);
+        Ok(Border { source, date, accuracy_m, note, countries, bands })
     }
 
     /// Each country's code and polygons: rings of longitude and latitude, the outline first and then its holes. For drawing.
@@ -152,10 +161,18 @@ impl Border {
 
     /// The country that a place lies in by this file's line.
     pub fn country(&self, place: &Position) -> Option<&str> {
+        self.bands.country([place.lon_deg, place.lat_deg]).map(|number| self.countries[number].code.as_str())
+    }
+
+    /// How far a place is from the nearest line of the file, metres; infinite beyond some hundred kilometres. On a plane at the place,
+    /// good to a percent.
+    pub fn distance_m(&self, place: &Position) -> f64 {
+        let north = DEGREE_M;
+        let east = DEGREE_M * place.lat_deg.to_radians().cos();
         let at = [place.lon_deg, place.lat_deg];
-        // A point is inside where an odd number of rings goes round it: a hole takes out what the outline took in.
-        let inside = |polygon: &Polygon| polygon.iter().filter(|ring| goes_round(ring, at)).count() % 2 == 1;
-        self.countries.iter().find(|c| c.polygons.iter().any(inside)).map(|c| c.code.as_str())
+        // Near first: most lookups end there.
+        let near = self.bands.distance2(at, [east, north], NEAR_DEG).filter(|d2| *d2 <= (NEAR_DEG * north).powi(2));
+        near.or_else(|| self.bands.distance2(at, [east, north], 10.0 * NEAR_DEG)).map_or(f64::INFINITY, f64::sqrt)
     }
 
     /// The probability for each country, the likeliest first; shares below a thousandth are left out.
@@ -172,6 +189,15 @@ impl Border {
             wide.nn_m2 += line;
             let (long, short, azimuth_deg) = wide.axes();
             let (sin, cos) = azimuth_deg.to_radians().sin_cos();
+            let middle = plane.position(solution.place);
+            let outermost = (-2.0 * (0.5 / RADII as f64).ln()).sqrt() * long;
+            let east_deg = outermost / (DEGREE_M * (middle.lat_deg.abs() + 1.0).to_radians().cos().max(1e-3)) * 1.02;
+            let (span, at) = ([east_deg, outermost / DEGREE_M * 1.02], [middle.lon_deg, middle.lat_deg]);
+            if !self.bands.may_cross([0, 1].map(|i| at[i] - span[i]), [0, 1].map(|i| at[i] + span[i])) {
+                // All of it lies on one side of every line.
+                *shares.entry(self.country(&middle)).or_default() += solution.weight;
+                continue;
+            }
             for i in 0..RADII {
                 let radius = (-2.0 * (1.0 - (i as f64 + 0.5) / RADII as f64).ln()).sqrt();
                 for j in 0..DIRECTIONS {
@@ -213,18 +239,10 @@ fn corners_of(ring: Vec<Vec<f64>>, code: &str, corners: &mut usize) -> Result<Ve
         .collect()
 }
 
-/// Whether a ring goes round a point, by the parity of its edges that a ray east crosses.
-fn goes_round(ring: &[[f64; 2]], at: [f64; 2]) -> bool {
-    let crosses = |edge: &[[f64; 2]]| {
-        let (a, b) = (edge[0], edge[1]);
-        (a[1] > at[1]) != (b[1] > at[1]) && at[0] < a[0] + (b[0] - a[0]) * (at[1] - a[1]) / (b[1] - a[1])
-    };
-    ring.windows(2).filter(|edge| crosses(edge)).count() % 2 == 1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::locate::Plane;
 
     /// Natural Earth by way of world-atlas; see tests/data/locate/README.md.
     const SAMPLE: &str = include_str!("../../tests/data/locate/border-sample.geojson");
@@ -269,5 +287,55 @@ mod tests {
         assert!(error(file("[[0,0],[1,1],[0,0]]", 0.0)).contains("3 corners"));
         assert!(error(file("[[0,0],[200,0],[9,9],[0,0]]", 0.0)).contains("corner is 200"));
         assert!(error("{}".into()).contains("source"));
+    }
+
+    /// Whether a ring goes round a point, by all of its edges: what the bands must agree with.
+    fn goes_round(ring: &[[f64; 2]], at: [f64; 2]) -> bool {
+        let crosses = |edge: &[[f64; 2]]| {
+            let (a, b) = (edge[0], edge[1]);
+            (a[1] > at[1]) != (b[1] > at[1]) && at[0] < a[0] + (b[0] - a[0]) * (at[1] - a[1]) / (b[1] - a[1])
+        };
+        ring.windows(2).filter(|edge| crosses(edge)).count() % 2 == 1
+    }
+
+    #[test]
+    fn a_place_looked_up_by_its_latitude_is_where_all_edges_say() {
+        let border = Border::parse(SAMPLE).unwrap();
+        let mut found = [0; 2];
+        for i in 0..120 {
+            for j in 0..120 {
+                let at = place(10.5 + 0.0457 * f64::from(i), 100.7 + 0.0461 * f64::from(j));
+                let point = [at.lon_deg, at.lat_deg];
+                let inside = |p: &Polygon| p.iter().filter(|ring| goes_round(ring, point)).count() % 2 == 1;
+                let want = border.countries.iter().find(|c| c.polygons.iter().any(inside)).map(|c| c.code.as_str());
+                assert_eq!(border.country(&at), want, "{at:?}");
+                found[usize::from(want.is_some())] += 1;
+            }
+        }
+        assert!(found[0] > 500 && found[1] > 5000, "{found:?}");
+    }
+
+    #[test]
+    fn the_distance_of_the_line_is_that_of_its_nearest_edge() {
+        let border = Border::parse(SAMPLE).unwrap();
+        // Every corner is on the line; half a degree of walking away from a corner is at most that far.
+        let corner = border.countries[0].polygons[0][0][3];
+        let at = place(corner[1], corner[0]);
+        assert!(border.distance_m(&at) < 1.0);
+        for place in [place(13.80, 102.05), place(13.36, 103.86), place(13.66, 102.55)] {
+            let flat = Plane::at(place.lat_deg, place.lon_deg);
+            let all = border.countries.iter().flat_map(|c| &c.polygons).flatten().flat_map(|ring| ring.windows(2));
+            let steps = all.flat_map(|edge| {
+                let (a, b) = (edge[0], edge[1]);
+                (0..=50).map(move |k| [0, 1].map(|i| a[i] + (b[i] - a[i]) * f64::from(k) / 50.0))
+            });
+            let off = |[lon_deg, lat_deg]: [f64; 2]| {
+                let at = flat.enu(&Position { lat_deg, lon_deg, ..place });
+                at.east_m.hypot(at.north_m)
+            };
+            let slowly = steps.map(off).fold(f64::INFINITY, f64::min);
+            let quickly = border.distance_m(&place);
+            assert!((quickly / slowly - 1.0).abs() < 0.02 || (quickly - slowly).abs() < 60.0, "{quickly} {slowly}");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! From observations to problems: which frames of which nodes belong together, and what their clocks are worth.
 //!
-//! The newest observation of each cell in each stream counts. Frames are numbered, so the nominal time between any two is exact; a
+//! The newest observation of each cell in each stream counts; of a node that moves, one at each place. Frames are numbered, so the nominal time between any two is exact; a
 //! number that has gone round is resolved by the nodes' clocks, which must agree to half a round: 1.7 hours for GSM, 5 seconds for
 //! LTE and NR. Free clocks are linked through licensed cells that two of them hear; the widest round first.
 
 use super::METRES_PER_NS;
 use super::geodesy::Plane;
+use super::moving::{ClockName, chosen};
 use super::phase::Learned;
 use super::phases::{Phases, Scale};
 use super::problem::{
@@ -54,6 +55,8 @@ pub struct Suspect {
     pub arrivals: Vec<NodeId>,
     /// The node of each of the problem's levels.
     pub levels: Vec<NodeId>,
+    /// The node of each of the problem's bearings.
+    pub bearings: Vec<NodeId>,
     /// When it was last heard.
     pub at: Timestamp,
     /// Observations that say nothing about its place, and why.
@@ -94,6 +97,9 @@ const DISCIPLINED_PPB: f64 = 1.0;
 const FREE_PPB: f64 = 20_000.0;
 /// One standard deviation of a licensed cell's rate: half of the 50 ppb that TS 45.010 clause 5.1 and TS 36.104 clause 6.5.1 allow.
 pub(super) const LICENSED_PPB: f64 = 25.0;
+/// A learned phase with fewer readings behind it is taken for a link between clocks only: it may have been learned from the very
+/// readings at hand, which would then count twice. Chosen: of this many, five at hand are a quarter.
+const MATURE: u64 = 20;
 /// The least noise that a timing is trusted to have, nanoseconds: calibration of cables and filters.
 const LEAST_SIGMA_NS: f64 = 5.0;
 
@@ -123,9 +129,6 @@ fn between(later: &FrameTiming, earlier: &FrameTiming) -> f64 {
     (later.at_ns - earlier.at_ns).0 as f64 + (later.at_frac_ns - earlier.at_frac_ns)
 }
 
-/// A clock: an unbroken stream of a node.
-type ClockName<'a> = (&'a NodeId, &'a str);
-
 /// What is known of a timed cell on a clock.
 #[derive(Clone, Copy)]
 struct Timed<'a> {
@@ -154,22 +157,15 @@ pub fn suspects_by(
     phases: Option<&Phases>,
     options: &Options,
 ) -> Vec<Suspect> {
-    let mut newest: BTreeMap<(CellKey, ClockName<'_>), &Observation> = BTreeMap::new();
     let mut sites: BTreeMap<CellKey, Position> = BTreeMap::new();
     for heard in heard {
-        let observation = heard.observation;
-        let key = (observation.cell, (heard.node, observation.receiver.stream.as_str()));
-        let slot = newest.entry(key).or_insert(observation);
-        if observation.at_ns >= slot.at_ns {
-            *slot = observation;
-        }
-        if let Some(site) = site_of(observation) {
-            sites.insert(observation.cell, site);
+        if let Some(site) = site_of(heard.observation) {
+            sites.insert(heard.observation.cell, site);
         }
     }
     let mut by_cell: BTreeMap<CellKey, Vec<(ClockName<'_>, &Observation)>> = BTreeMap::new();
-    for (&(cell, clock), &observation) in &newest {
-        by_cell.entry(cell).or_default().push((clock, observation));
+    for (&(cell, clock), observations) in &chosen(heard) {
+        by_cell.entry(cell).or_default().extend(observations.iter().map(|observation| (clock, *observation)));
     }
     let licensed: Vec<Timed<'_>> =
         sites.keys().flat_map(|cell| &by_cell[cell]).filter_map(|&(clock, o)| timed(clock, o)).collect();
@@ -295,6 +291,7 @@ fn suspect(
         problem: Problem { plane: Some(plane), emitter, late: options.late, ..Problem::default() },
         arrivals: Vec::new(),
         levels: Vec::new(),
+        bearings: Vec::new(),
         at: own.iter().map(|(_, o)| o.at_ns).max().unwrap_or_default(),
         unused: Vec::new(),
     };
@@ -404,7 +401,10 @@ impl<'a> Frames<'a, '_> {
             if new {
                 let site = self.plane.enu(&licensed.sites[&key]);
                 problem.cells.push(Cell { site, epoch_ns: None, rate_sigma_ppb: LICENSED_PPB });
-                if learned && let Some((ahead, phase)) = licensed.ahead(timed, self.ahead[&timed.clock]) {
+                if learned
+                    && let Some((ahead, phase)) = licensed.ahead(timed, self.ahead[&timed.clock])
+                    && (phase.readings >= MATURE || phase.sigma_ns == 0.0)
+                {
                     let clock = *perfect.get_or_insert_with(|| {
                         problem.clocks.push(Clock { offset_sigma_ns: Some(1.0), rate_sigma_ppb: 0.0 });
                         problem.clocks.len() - 1

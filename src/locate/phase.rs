@@ -63,7 +63,7 @@ pub struct PhaseReading {
 pub enum Outcome {
     /// It was used.
     Used,
-    /// It is older than all that could be corrected by it.
+    /// It is older than all that could be corrected by it, or than the last jump.
     Stale,
     /// It does not fit and was not used.
     Outlier {
@@ -196,6 +196,23 @@ impl CellPhase {
         self.round_ns
     }
 
+    /// The last readings do not fit: it may have jumped.
+    pub fn unsettled(&self) -> bool {
+        self.rival.is_some()
+    }
+
+    /// The epoch began with a jump, after this instant: what was read before is of the former one.
+    pub fn began_after(&self, at: Timestamp) -> bool {
+        self.epoch > 0 && at < self.since
+    }
+
+    /// The phase has stepped by so much; for a phase that is what it is by definition.
+    pub(super) fn step(&mut self, by_ns: f64, since: Timestamp) {
+        self.epoch += 1;
+        (self.since, self.at) = (since, self.at.max(since));
+        self.x[0] = self.wrap(self.x[0] + by_ns);
+    }
+
     /// What is known at an instant; the uncertainty grows with the time since the last reading.
     pub fn at(&self, at: Timestamp) -> Learned {
         let dt = (at - self.at).as_secs_f64();
@@ -214,7 +231,7 @@ impl CellPhase {
 
     /// Takes a reading.
     pub fn update(&mut self, reading: &PhaseReading) -> Outcome {
-        if self.at - reading.at > LATE {
+        if self.at - reading.at > LATE || self.began_after(reading.at) {
             return Outcome::Stale;
         }
         let behind = (reading.at - self.at).as_secs_f64();

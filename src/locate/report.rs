@@ -209,7 +209,7 @@ impl InputReport {
         let (kind, unit, node) = match influence.input {
             Input::Arrival(i) => ("timing", "ns", suspect.arrivals.get(i)),
             Input::Level(i) => ("level", "dB", suspect.levels.get(i)),
-            Input::Bearing(_) => ("bearing", "deg", None),
+            Input::Bearing(i) => ("bearing", "deg", suspect.bearings.get(i)),
         };
         InputReport {
             node: node.cloned(),

@@ -61,6 +61,39 @@ pub struct Signal {
     /// The path after the first one; `None` where one path alone is told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_arrival: Option<SecondArrival>,
+    /// Spectrum that holds the cell's reference signals; `None` where the stream is narrower than the MIB's bandwidth or the cell too
+    /// weak to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occupied: Option<Occupied>,
+}
+
+/// How far a cell's reference signals reach, which every resource block of it holds, used or not; TS 36.211 clause 6.10.1.2.
+///
+/// Edges count in halves of a resource block.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Occupied {
+    /// Below the carrier.
+    pub below_khz: u16,
+    /// Above the carrier.
+    pub above_khz: u16,
+    /// How far to either side was looked: a cell whose edges lie there may reach further.
+    pub looked_khz: u16,
+    /// Reference signals stronger than this, relative to those inside, would have been seen beyond the edges, where the MIB says that
+    /// there are some and at least two resource blocks further (six standard deviations); `None` where nothing was looked at there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor_db: Option<Db>,
+}
+
+impl Occupied {
+    /// Resource blocks that it comes to.
+    pub fn blocks(&self) -> f64 {
+        f64::from(u32::from(self.below_khz) + u32::from(self.above_khz)) / 180.0
+    }
+
+    /// The cell may reach further than was looked.
+    pub fn is_open(&self) -> bool {
+        self.below_khz.max(self.above_khz) >= self.looked_khz
+    }
 }
 
 /// The path that arrives second.

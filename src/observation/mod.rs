@@ -10,7 +10,7 @@ mod scan;
 
 pub use scan::{MAX_SHAPES, Schedule, SpectrumTile, TileCarrier};
 
-use crate::cell::{CellIdentity, CellKey, Rat};
+use crate::cell::{CellIdentity, CellKey, Rat, gsm_arfcn, lte_earfcn};
 use crate::units::{Db, Dbfs, Dbm, Hz, Nanos, Ppb, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -269,6 +269,33 @@ pub struct ReceiverState {
     pub clipped_ppm: u32,
     /// Samples known to be lost, over the life of the stream.
     pub lost_samples: u64,
+    /// The gain elements of the receiver together, dB; `None` where it has none, or it is a recording.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain_db: Option<Db>,
+    /// The sample clock's own error: beside the carrier errors and rates, not subtracted from them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_error: Option<ClockError>,
+    /// What was subtracted from every time; `None`: times are not calibrated, they are those of the time stamps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Delay>,
+}
+
+/// How far a receiver's sample clock is from its nominal rate; positive: it runs fast, and a true carrier appears below its place.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClockError {
+    /// The error.
+    pub ppb: Ppb,
+    /// One standard deviation.
+    pub sigma_ppb: Ppb,
+}
+
+/// From the antenna port to the time stamp: cable, filter and device.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Delay {
+    /// The delay, nanoseconds.
+    pub ns: f64,
+    /// One standard deviation, nanoseconds.
+    pub sigma_ns: f64,
 }
 
 /// What a node heard of one cell.
@@ -297,7 +324,8 @@ pub struct Observation {
     /// Its frames.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<FrameTiming>,
-    /// The octets behind `fields`, one entry a distinct content, at most 32.
+    /// The octets behind `fields`, one entry a distinct content, at most 32. A routine report of a cell whose content hash was told
+    /// before comes without both.
     #[serde(default)]
     pub broadcast: Vec<BroadcastBlock>,
     /// What the octets say.
@@ -308,6 +336,21 @@ pub struct Observation {
     pub content_sha256: Option<Octets>,
     /// The receiver behind it.
     pub receiver: ReceiverState,
+}
+
+impl Observation {
+    /// ARFCN or EARFCN of its carrier; the latter by the bands that SIB1 names, because several bands have the same carriers. `None` where
+    /// that is not known, and for other standards.
+    pub fn channel(&self) -> Option<u32> {
+        match self.cell.rat {
+            Rat::Gsm => gsm_arfcn(self.cell.center_hz).map(u32::from),
+            Rat::Lte => {
+                let sib1 = self.fields.as_ref().and_then(Fields::lte)?.sib1.as_ref()?;
+                sib1.bands.iter().find_map(|&band| lte_earfcn(self.cell.center_hz, band))
+            }
+            Rat::Umts | Rat::Nr => None,
+        }
+    }
 }
 
 /// How much a finding is worth on its own.
@@ -435,6 +478,30 @@ pub struct Health {
     /// When a broadcast message was last received without error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_decode_ns: Option<Timestamp>,
+    /// The same by band, such as `gsm 900`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub last_decode_by_band: BTreeMap<String, Timestamp>,
+    /// Temperature of the hottest part of the machine that tells one, degrees Celsius.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub celsius: Option<f64>,
+    /// Memory that the machine still has to give, octets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_available_octets: Option<u64>,
+    /// The receiver and how it is, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<String>,
+    /// The sample clock's own error, where licensed cells or a calibration tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_error: Option<ClockError>,
+    /// What the navigation receiver says, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub navigation: Option<String>,
+    /// The first octets of the SHA-256 of the configuration file in force, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// A report comes at least this often, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_s: Option<u32>,
     /// Conditions that want attention, in words; empty when all is well.
     #[serde(default)]
     pub warnings: Vec<String>,

@@ -1,5 +1,6 @@
 //! Where samples come from: recordings, hardware, and the ring between a driver's thread and the receivers.
 
+pub mod calibration;
 pub mod convert;
 pub mod datetime;
 pub mod live;

@@ -98,18 +98,24 @@ pub(super) struct SaysOtherThanSent;
 
 static SI_17: About = About {
     id: "SI-17",
-    version: 1,
+    version: 2,
     tier: Tier::A,
     title: "System information contradicts the signal",
     description: "LTE: SIB1 gives a tdd-Config and the frames are FDD, or none and they are TDD; or none of its bands that are known holds the \
-                  carrier (tier A). Both are read from one confirmed SIB1: a station that sends another's system information.",
-    source: "rule SI-17 of the catalogue; TS 36.331 clause 6.2.2, TS 36.101 table 5.5-1",
+                  carrier (tier A). Both are read from one confirmed SIB1: a station that sends another's system information. Or the reference \
+                  signals, which fill a cell's bandwidth whatever its load, take up a fifth more or less than the MIB says (tier B alone).",
+    source: "rule SI-17 of the catalogue; TS 36.331 clause 6.2.2, TS 36.101 table 5.5-1, TS 36.211 clause 6.10.1.2",
     innocent: &[
         "a recording whose centre frequency is noted wrongly",
         "a receiver behind a converter whose offset is wrong",
+        "a filter in front of the receiver that is narrower than the cell",
     ],
     when_licensed: WhenLicensed::OneLess,
 };
+
+/// Least difference of the bandwidth measured and told, as a share of the latter. The standard's widths lie a quarter apart at least;
+/// carriers whose edge blocks an operator switches off to fit a narrow allocation lose less than an eighth.
+const OTHER_WIDTH: f64 = 0.2;
 
 impl Rule for SaysOtherThanSent {
     fn about(&self) -> &'static About {
@@ -118,23 +124,42 @@ impl Rule for SaysOtherThanSent {
 
     fn judge(&self, case: &Case<'_>) -> Judgement {
         let Some(fields) = case.lte else { return Judgement::Unknown };
-        let (Some(sib1), Some(radio)) = (&fields.sib1, fields.radio) else { return Judgement::Unknown };
+        let occupied = fields.signal.and_then(|signal| signal.occupied);
+        let width = fields.mib.zip(occupied).map(|(mib, occupied)| (f64::from(mib.prb), occupied));
+        let heard = fields.sib1.as_ref().zip(fields.radio);
+        if width.is_none() && heard.is_none() {
+            return Judgement::Unknown;
+        }
         let mut lines = Vec::new();
-        if sib1.tdd.is_some() != radio.tdd {
-            let value = if sib1.tdd.is_some() { "there" } else { "absent" };
-            let expected = format!("as the frames are: {}", duplex_in_words(radio.tdd));
-            lines.push(evidence("tdd-Config of SIB1", value, expected));
+        if let Some((sib1, radio)) = heard {
+            if sib1.tdd.is_some() != radio.tdd {
+                let value = if sib1.tdd.is_some() { "there" } else { "absent" };
+                let expected = format!("as the frames are: {}", duplex_in_words(radio.tdd));
+                lines.push(evidence("tdd-Config of SIB1", value, expected));
+            }
+            let known: Vec<_> = sib1.bands.iter().filter_map(|&number| lte_band(number)).collect();
+            let carrier = case.observation.cell.center_hz;
+            // A band of a later release may hold it: then nothing can be said.
+            let all_known = known.len() == sib1.bands.len() && !known.is_empty();
+            if all_known && !known.iter().any(|band| band.holds(carrier)) {
+                let bands: Vec<String> = sib1.bands.iter().map(u16::to_string).collect();
+                let expected = format!("a band of {}", super::identity::carrier_in_words(case.observation.cell));
+                lines.push(evidence("freqBandIndicator", bands.join(", "), expected));
+            }
         }
-        let known: Vec<_> = sib1.bands.iter().filter_map(|&number| lte_band(number)).collect();
-        let carrier = case.observation.cell.center_hz;
-        // A band of a later release may hold it: then nothing can be said.
-        let all_known = known.len() == sib1.bands.len() && !known.is_empty();
-        if all_known && !known.iter().any(|band| band.holds(carrier)) {
-            let bands: Vec<String> = sib1.bands.iter().map(u16::to_string).collect();
-            let expected = format!("a band of {}", super::identity::carrier_in_words(case.observation.cell));
-            lines.push(evidence("freqBandIndicator", bands.join(", "), expected));
+        let read = !lines.is_empty();
+        if let Some((told, occupied)) = width
+            && (occupied.blocks() / told - 1.0).abs() > OTHER_WIDTH
+        {
+            let value = format!("-{} to +{} kHz", occupied.below_khz, occupied.above_khz);
+            let expected = format!("-{0} to +{0} kHz, as the MIB says", 90.0 * told);
+            lines.push(evidence("spectrum that holds reference signals", value, expected));
         }
-        if lines.is_empty() { Judgement::Quiet } else { fires(Tier::A, IDENTITY, lines) }
+        match (read, lines.is_empty()) {
+            (true, _) => fires(Tier::A, IDENTITY, lines),
+            (_, false) => fires(Tier::B, MIB, lines),
+            _ => Judgement::Quiet,
+        }
     }
 }
 

@@ -8,31 +8,34 @@
 //! - openairinterface5g 883724b: enb.band7.tm1.50PRB.usrpb210.conf; SIB1 to SIB3 as asn1_msg.c writes them
 //! - 3GPP TS 36.331 Release 17, clauses 6.2.2 and 6.3.1
 
-use super::stacks::{Stack, Trait, View};
+use super::stacks::{Seen, Stack, Trait, View, seen};
 use crate::observation::lte::Sib2;
 use std::fmt::Display;
 
-fn or_absent(value: Option<impl Display>) -> String {
-    value.map_or("absent".to_owned(), |value| value.to_string())
+fn or_absent(value: Option<impl Display>) -> impl Display {
+    std::fmt::from_fn(move |f| match &value {
+        Some(value) => value.fmt(f),
+        None => f.write_str("absent"),
+    })
 }
 
 /// One SI message with SIB3 (and SIB13, where OAI offers eMBMS), in a window of 20 ms.
-fn schedule(view: &View<'_>, period: u16) -> Option<(bool, String)> {
+fn schedule(view: &View<'_>, period: u16) -> Option<Seen> {
     let sib1 = view.lte?.sib1.as_ref()?;
     let types: Vec<u8> = sib1.scheduling.iter().flat_map(|message| message.sib_types.iter().copied()).collect();
     let periods: Vec<u16> = sib1.scheduling.iter().map(|message| message.period_frames).collect();
     let same = sib1.si_window_ms == 20 && periods.first() == Some(&period) && matches!(types[..], [3] | [3, 13]);
-    Some((same, format!("{} ms / {periods:?} / {types:?}", sib1.si_window_ms)))
+    seen(same, format_args!("{} ms / {periods:?} / {types:?}", sib1.si_window_ms))
 }
 
-fn prach(sib2: &Sib2, default: [u16; 4]) -> (bool, String) {
+fn prach(sib2: &Sib2, default: [u16; 4]) -> Option<Seen> {
     let p = sib2.prach;
     let value = [p.root_sequence_index, p.config_index.into(), p.freq_offset.into(), p.zero_correlation_zone.into()];
-    (value == default, format!("{value:?}"))
+    seen(value == default, format_args!("{value:?}"))
 }
 
 /// numberOfRA-Preambles, powerRampingStep, target power, response window, contention resolution timer.
-fn rach(sib2: &Sib2, default: [i16; 5]) -> (bool, String) {
+fn rach(sib2: &Sib2, default: [i16; 5]) -> Option<Seen> {
     let r = sib2.rach;
     let value = [
         r.preambles.into(),
@@ -41,25 +44,25 @@ fn rach(sib2: &Sib2, default: [i16; 5]) -> (bool, String) {
         r.response_window_subframes.into(),
         r.contention_resolution_subframes.into(),
     ];
-    (value == default, format!("{value:?}"))
+    seen(value == default, format_args!("{value:?}"))
 }
 
-fn uplink_power(sib2: &Sib2, default: [i16; 3]) -> (bool, String) {
+fn uplink_power(sib2: &Sib2, default: [i16; 3]) -> Option<Seen> {
     let p = sib2.uplink_power;
     let value = [p.p0_nominal_pusch_dbm, p.alpha_tenths.into(), p.p0_nominal_pucch_dbm];
-    (value == default, format!("{value:?}"))
+    seen(value == default, format_args!("{value:?}"))
 }
 
-fn timers(view: &View<'_>, default: [u16; 6]) -> Option<(bool, String)> {
+fn timers(view: &View<'_>, default: [u16; 6]) -> Option<Seen> {
     let value = super::lte_profile::timers(view.lte?)?;
-    Some((value == default, format!("{value:?}")))
+    seen(value == default, format_args!("{value:?}"))
 }
 
 /// At least two of area code, cell identity and PCI: each alone is somebody's.
-fn identity(view: &View<'_>, area: u32, cell_id: u64, pci: u16) -> Option<(bool, String)> {
+fn identity(view: &View<'_>, area: u32, cell_id: u64, pci: u16) -> Option<Seen> {
     let (tac, eci) = (view.area?, view.cell_id?);
     let same = [tac == area, eci == cell_id, view.cell.id == pci];
-    Some((same.iter().filter(|&&same| same).count() >= 2, format!("{tac} / {eci} / {}", view.cell.id)))
+    seen(same.iter().filter(|&&same| same).count() >= 2, format_args!("{tac} / {eci} / {}", view.cell.id))
 }
 
 fn sib2<'a>(view: &View<'a>) -> Option<&'a Sib2> {
@@ -89,20 +92,15 @@ const SRSRAN: Stack = Stack {
             default: "-65 / -61",
             test: |v| {
                 let (own, others) = (v.lte?.sib1.as_ref()?.q_rx_lev_min, v.lte?.sib3?.q_rx_lev_min);
-                Some(((own, others) == (-65, -61), format!("{own} / {others}")))
+                seen((own, others) == (-65, -61), format_args!("{own} / {others}"))
             },
         },
-        Trait {
-            name: "prach",
-            what: PRACH,
-            default: "128 / 3 / 4 / 5",
-            test: |v| Some(prach(sib2(v)?, [128, 3, 4, 5])),
-        },
+        Trait { name: "prach", what: PRACH, default: "128 / 3 / 4 / 5", test: |v| prach(sib2(v)?, [128, 3, 4, 5]) },
         Trait {
             name: "rach",
             what: RACH,
             default: "52 / 6 / -104 / 10 / 64",
-            test: |v| Some(rach(sib2(v)?, [52, 6, -104, 10, 64])),
+            test: |v| rach(sib2(v)?, [52, 6, -104, 10, 64]),
         },
         Trait {
             name: "paging",
@@ -111,7 +109,7 @@ const SRSRAN: Stack = Stack {
             test: |v| {
                 let s = sib2(v)?;
                 let value = (s.modification_period_coeff, s.default_paging_cycle_frames, s.nb_32nds);
-                Some((value == (16, 32, 32), format!("{} / {} / {}", value.0, value.1, value.2)))
+                seen(value == (16, 32, 32), format_args!("{} / {} / {}", value.0, value.1, value.2))
             },
         },
         Trait {
@@ -121,7 +119,7 @@ const SRSRAN: Stack = Stack {
             test: |v| {
                 let s = sib2(v)?;
                 let value = (s.reference_signal_power_dbm, s.p_b);
-                Some((value == (0, 1), format!("{} / {}", value.0, value.1)))
+                seen(value == (0, 1), format_args!("{} / {}", value.0, value.1))
             },
         },
         Trait {
@@ -131,14 +129,14 @@ const SRSRAN: Stack = Stack {
             test: |v| {
                 let p = sib2(v)?.pusch;
                 let hops = if p.hopping_intra_subframe { "yes" } else { "no" };
-                Some((!p.hopping_intra_subframe && p.hopping_offset == 2, format!("{} / {hops}", p.hopping_offset)))
+                seen(!p.hopping_intra_subframe && p.hopping_offset == 2, format_args!("{} / {hops}", p.hopping_offset))
             },
         },
         Trait {
             name: "power",
             what: POWER,
             default: "-85 / 7 / -107",
-            test: |v| Some(uplink_power(sib2(v)?, [-85, 7, -107])),
+            test: |v| uplink_power(sib2(v)?, [-85, 7, -107]),
         },
         Trait {
             name: "timers",
@@ -155,14 +153,14 @@ const SRSRAN: Stack = Stack {
                 let same = (s.q_hyst_db, s.thresh_serving_low, s.priority) == (2, 2, 6)
                     && (s.s_non_intra_search, s.s_intra_search, s.p_max_dbm) == (Some(3), Some(5), Some(23));
                 let (non_intra, intra) = (or_absent(s.s_non_intra_search), or_absent(s.s_intra_search));
-                let value = format!(
+                let value = format_args!(
                     "q-Hyst {}, s-NonIntraSearch {non_intra}, threshServingLow {}, priority {}, p-Max {}, s-IntraSearch {intra}",
                     s.q_hyst_db,
                     s.thresh_serving_low,
                     s.priority,
                     or_absent(s.p_max_dbm)
                 );
-                Some((same, value))
+                seen(same, value)
             },
         },
         Trait { name: "identity", what: IDENTITY, default: "7 / 105217 / 1", test: |v| identity(v, 7, 0x19b01, 1) },
@@ -182,7 +180,7 @@ const OAI: Stack = Stack {
                 let s = v.lte?.sib1.as_ref()?;
                 let same = s.q_rx_lev_min == -65 && !s.intra_freq_reselection_allowed && !s.cell_barred;
                 let allowed = if s.intra_freq_reselection_allowed { "allowed" } else { "not allowed" };
-                Some((same, format!("{} / {allowed}", s.q_rx_lev_min)))
+                seen(same, format_args!("{} / {allowed}", s.q_rx_lev_min))
             },
         },
         Trait {
@@ -192,15 +190,15 @@ const OAI: Stack = Stack {
             test: |v| {
                 let s = v.lte?.sib1.as_ref()?;
                 let same = s.extensions == 4 && !s.ims_emergency && s.q_qual_min_db.is_none() && s.bands.len() <= 1;
-                Some((same, format!("{} within one another", s.extensions)))
+                seen(same, format_args!("{} within one another", s.extensions))
             },
         },
-        Trait { name: "prach", what: PRACH, default: "0 / 0 / 2 / 1", test: |v| Some(prach(sib2(v)?, [0, 0, 2, 1])) },
+        Trait { name: "prach", what: PRACH, default: "0 / 0 / 2 / 1", test: |v| prach(sib2(v)?, [0, 0, 2, 1]) },
         Trait {
             name: "rach",
             what: RACH,
             default: "64 / 4 / -108 / 10 / 48",
-            test: |v| Some(rach(sib2(v)?, [64, 4, -108, 10, 48])),
+            test: |v| rach(sib2(v)?, [64, 4, -108, 10, 48]),
         },
         Trait {
             name: "pdsch",
@@ -209,14 +207,14 @@ const OAI: Stack = Stack {
             test: |v| {
                 let s = sib2(v)?;
                 let value = (s.reference_signal_power_dbm, s.p_b);
-                Some((value == (-27, 0), format!("{} / {}", value.0, value.1)))
+                seen(value == (-27, 0), format_args!("{} / {}", value.0, value.1))
             },
         },
         Trait {
             name: "power",
             what: POWER,
             default: "-96 / 10 / -104",
-            test: |v| Some(uplink_power(sib2(v)?, [-96, 10, -104])),
+            test: |v| uplink_power(sib2(v)?, [-96, 10, -104]),
         },
         Trait {
             name: "timers",
@@ -232,7 +230,7 @@ const OAI: Stack = Stack {
                 let s = v.lte?.sib3?;
                 let same = (s.q_hyst_db, s.thresh_serving_low, s.priority, s.q_rx_lev_min) == (4, 31, 7, -70)
                     && (s.s_intra_search, s.allowed_meas_prb) == (Some(31), Some(6));
-                let value = format!(
+                let value = format_args!(
                     "q-Hyst {}, threshServingLow {}, priority {}, q-RxLevMin {}, s-IntraSearch {}, {} resource blocks",
                     s.q_hyst_db,
                     s.thresh_serving_low,
@@ -241,7 +239,7 @@ const OAI: Stack = Stack {
                     or_absent(s.s_intra_search),
                     or_absent(s.allowed_meas_prb)
                 );
-                Some((same, value))
+                seen(same, value)
             },
         },
         Trait { name: "identity", what: IDENTITY, default: "1 / 3584 / 0", test: |v| identity(v, 1, 0xe00, 0) },

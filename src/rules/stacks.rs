@@ -19,6 +19,7 @@ use crate::observation::gsm::{GsmFields, SiType};
 use crate::observation::lte::LteFields;
 use crate::observation::{Evidence, Tier};
 use std::collections::BTreeSet;
+use std::fmt::Arguments;
 
 /// One cell as the defaults see it.
 pub(super) struct View<'a> {
@@ -35,12 +36,25 @@ impl View<'_> {
     }
 }
 
-/// One default: whether a cell has it, and the value that it has; `None` where that was not received.
+/// What a cell sends where a stack has a default.
+pub(super) enum Seen {
+    /// The default: the value in words.
+    Default(String),
+    /// Something else. Nothing is formatted for it: most cells have none of the defaults.
+    Other,
+}
+
+/// The default or something else; `value` is put in words only if it is the default.
+pub(super) fn seen(same: bool, value: Arguments<'_>) -> Option<Seen> {
+    Some(if same { Seen::Default(value.to_string()) } else { Seen::Other })
+}
+
+/// One default and its test on a cell; `None` where what it needs was not received.
 pub(super) struct Trait {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
     pub(super) default: &'static str,
-    pub(super) test: fn(&View<'_>) -> Option<(bool, String)>,
+    pub(super) test: fn(&View<'_>) -> Option<Seen>,
 }
 
 pub(super) struct Stack {
@@ -48,64 +62,65 @@ pub(super) struct Stack {
     pub(super) traits: &'static [Trait],
 }
 
-fn rach(view: &View<'_>, max_retrans: u8, tx_integer: u8) -> Option<(bool, String)> {
+fn rach(view: &View<'_>, max_retrans: u8, tx_integer: u8) -> Option<Seen> {
     let rach = view.gsm?.rach?;
     let same = rach.max_retrans == max_retrans && rach.tx_integer == tx_integer;
-    Some((same, format!("{} / {}", rach.max_retrans, rach.tx_integer)))
+    seen(same, format_args!("{} / {}", rach.max_retrans, rach.tx_integer))
 }
 
 /// RE=1 and emergency calls the only barred class, in a cell that is not barred.
-fn access(view: &View<'_>) -> Option<(bool, String)> {
+fn access(view: &View<'_>) -> Option<Seen> {
     let rach = view.gsm?.rach?;
     let same = rach.re && rach.access_classes_barred == 0x0400 && !rach.cell_barred;
-    Some((same, format!("RE={} / AC={:04x}", u8::from(rach.re), rach.access_classes_barred)))
+    seen(same, format_args!("RE={} / AC={:04x}", u8::from(rach.re), rach.access_classes_barred))
 }
 
-fn t3212(view: &View<'_>, default: u8) -> Option<(bool, String)> {
+fn t3212(view: &View<'_>, default: u8) -> Option<Seen> {
     let t3212 = view.gsm?.control_channel?.t3212;
-    Some((t3212 == default, t3212.to_string()))
+    seen(t3212 == default, format_args!("{t3212}"))
 }
 
-fn selection(view: &View<'_>, hysteresis: &[u8], ms_txpwr: Option<u8>) -> Option<(bool, String)> {
+fn selection(view: &View<'_>, hysteresis: &[u8], ms_txpwr: Option<u8>) -> Option<Seen> {
     let s = view.gsm?.selection?;
     let same = s.rxlev_access_min == 0
         && hysteresis.contains(&s.cell_reselect_hysteresis)
         && ms_txpwr.is_none_or(|txpwr| s.ms_txpwr_max_cch == txpwr)
         && s.neci;
     let neci = u8::from(s.neci);
-    let value = format!("{} / {} / {} / {neci}", s.rxlev_access_min, s.cell_reselect_hysteresis, s.ms_txpwr_max_cch);
-    Some((same, value))
+    let value =
+        format_args!("{} / {} / {} / {neci}", s.rxlev_access_min, s.cell_reselect_hysteresis, s.ms_txpwr_max_cch);
+    seen(same, value)
 }
 
-fn control_channel(view: &View<'_>, ag_blocks: u8, pa_code: u8) -> Option<(bool, String)> {
+fn control_channel(view: &View<'_>, ag_blocks: u8, pa_code: u8) -> Option<Seen> {
     let c = view.gsm?.control_channel?;
     let same = c.ccch_conf == 1 && c.bs_ag_blks_res == ag_blocks && c.bs_pa_mfrms == pa_code && c.att;
-    Some((same, format!("{} / {} / {} / {}", c.ccch_conf, c.bs_ag_blks_res, c.bs_pa_mfrms, u8::from(c.att))))
+    seen(same, format_args!("{} / {} / {} / {}", c.ccch_conf, c.bs_ag_blks_res, c.bs_pa_mfrms, u8::from(c.att)))
 }
 
-fn cell_options(view: &View<'_>, radio_link_timeout: u8) -> Option<(bool, String)> {
+fn cell_options(view: &View<'_>, radio_link_timeout: u8) -> Option<Seen> {
     let o = view.gsm?.cell_options?;
     let same = o.dtx == 2 && !o.pwrc && o.radio_link_timeout == radio_link_timeout;
-    Some((same, format!("{} / {} / {}", o.dtx, u8::from(o.pwrc), o.radio_link_timeout)))
+    seen(same, format_args!("{} / {} / {}", o.dtx, u8::from(o.pwrc), o.radio_link_timeout))
 }
 
-fn ncc_permitted(view: &View<'_>, default: u8) -> Option<(bool, String)> {
+fn ncc_permitted(view: &View<'_>, default: u8) -> Option<Seen> {
     let permitted = view.gsm?.ncc_permitted?;
-    Some((permitted == default, format!("{permitted:08b}")))
+    seen(permitted == default, format_args!("{permitted:08b}"))
 }
 
-fn own_channel_listed(view: &View<'_>) -> Option<(bool, String)> {
+fn own_channel_listed(view: &View<'_>) -> Option<Seen> {
     let listed = view.gsm?.neighbours_si2.as_deref()?;
     let same = gsm_arfcn(view.cell.center_hz).is_some_and(|own| listed == [own]);
-    Some((same, format!("{listed:?}")))
+    seen(same, format_args!("{listed:?}"))
 }
 
-fn identity(view: &View<'_>, lacs: &[u32], cells: &[u64], bsic: u16) -> Option<(bool, String)> {
+fn identity(view: &View<'_>, lacs: &[u32], cells: &[u64], bsic: u16) -> Option<Seen> {
     let (lac, cell_id) = (view.area?, view.cell_id?);
     // The BSIC alone is one of 64 and says nothing.
     let same = lacs.contains(&lac) && (cells.contains(&cell_id) || view.cell.id == bsic)
         || cells.contains(&cell_id) && view.cell.id == bsic;
-    Some((same, format!("{lac} / {cell_id} / {}", view.cell.id)))
+    seen(same, format_args!("{lac} / {cell_id} / {}", view.cell.id))
 }
 
 /// The beacon's fixed order: types 1 to 4 only, at TC 4 a third SI3 or the SI13.
@@ -140,7 +155,7 @@ pub(super) fn schedule_in_words(fields: &GsmFields) -> String {
     fields.schedule.iter().map(name).collect::<Vec<_>>().join(" ")
 }
 
-fn minimal_broadcast(view: &View<'_>, gprs: bool) -> Option<(bool, String)> {
+fn minimal_broadcast(view: &View<'_>, gprs: bool) -> Option<Seen> {
     let fields = view.gsm?;
     let minimal = is_minimal_schedule(fields)?;
     let rest = fields.si3_rest.as_ref()?;
@@ -149,21 +164,24 @@ fn minimal_broadcast(view: &View<'_>, gprs: bool) -> Option<(bool, String)> {
         (true, Some(gprs)) => rest.selection.is_none() && gprs.rac == Some(0),
         _ => false,
     };
+    if !(minimal && default_rest) {
+        return Some(Seen::Other);
+    }
     let rest = if rest.padding_only { "rest octets empty" } else { "rest octets used" };
-    Some((minimal && default_rest, format!("{}, {rest}", schedule_in_words(fields))))
+    Some(Seen::Default(format!("{}, {rest}", schedule_in_words(fields))))
 }
 
-fn osmo_rest(view: &View<'_>) -> Option<(bool, String)> {
+fn osmo_rest(view: &View<'_>) -> Option<Seen> {
     let rest = view.gsm?.si3_rest.as_ref()?;
     let mscr = view.gsm?.control_channel?.mscr;
     let bare = rest.selection.is_none() && rest.power_offset.is_none() && rest.gprs.is_none() && !rest.si2ter;
-    let value = format!(
+    let value = format_args!(
         "R99={} / 3G early classmark={} / GPRS={}",
         u8::from(mscr),
         u8::from(rest.early_classmark_3g),
         u8::from(rest.gprs.is_some())
     );
-    Some((mscr && rest.early_classmark_3g && bare, value))
+    seen(mscr && rest.early_classmark_3g && bare, value)
 }
 
 const RACH: &str = "RACH max retrans / Tx-integer codes";
@@ -283,7 +301,7 @@ fn shown_by(view: &View<'_>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for stack in stacks_of(view.cell.rat) {
         for default in stack.traits {
-            if (default.test)(view).is_some_and(|(same, _)| same) {
+            if let Some(Seen::Default(_)) = (default.test)(view) {
                 found.insert(format!("{}:{}", stack.name, default.name));
             }
         }
@@ -349,9 +367,10 @@ impl Rule for StackFingerprint {
         for stack in stacks_of(view.cell.rat) {
             let mut matches = Vec::new();
             for default in stack.traits {
-                let Some((same, value)) = (default.test)(&view) else { continue };
+                let Some(seen) = (default.test)(&view) else { continue };
                 received = true;
-                if same && !usual(&format!("{}:{}", stack.name, default.name)) {
+                let Seen::Default(value) = seen else { continue };
+                if !usual(&format!("{}:{}", stack.name, default.name)) {
                     let expected = format!("not the default of {}: {}", stack.name, default.default);
                     matches.push(evidence(default.what, value, expected));
                 }

@@ -8,12 +8,18 @@
 //! A receiver that scans is led along a plan: [`scan`] says where it listens next, [`tour`] tunes it and says which samples are swept,
 //! searched, decoded or kept for the [`lab`]. Several receivers of a node have a thread and a part of the spectrum each, and one judge.
 //!
-//! Back-pressure: a spool that does not take items (full disk) blocks the spooler, then the receiver, then the ring. A recording or a
-//! scene waits; a live source drops blocks and the observations say how many samples were lost. Nothing is dropped silently.
+//! Back-pressure: a spool that does not take items (full disk) evicts the least valuable; while even that fails items wait in the spooler, in
+//! memory, and beyond its bound the least valuable are lost and counted. Only a receiver thread that is too slow makes the ring wait (a
+//! recording, a scene) or drop blocks (a live source), and the observations say how many samples were lost. Nothing is dropped silently.
 
 pub mod bands;
 pub mod cadence;
+pub mod calibrate;
+pub mod chrony;
+pub mod clock_error;
+pub mod gpsd;
 pub mod health;
+pub mod instrument;
 pub mod lab;
 pub mod observe;
 pub mod pipeline;
@@ -28,3 +34,4 @@ pub mod task;
 pub mod tile;
 pub mod tour;
 pub mod watchdog;
+pub mod whereabouts;

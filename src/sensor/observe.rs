@@ -58,6 +58,7 @@ pub fn observe(report: &CellReport, context: &Context<'_>) -> Observation {
             stream: context.stream.stream.clone(),
             clipped_ppm: parts_per_million(context.clipped, context.samples),
             lost_samples: context.lost_samples,
+            ..ReceiverState::default()
         },
     }
 }

@@ -1,7 +1,8 @@
 //! Puts a node together and takes it apart in order: source, receiver, spooler, publisher, health.
 
 use super::cadence::Cadence;
-use super::health::{Figures, Sampler, SourceState};
+use super::health::{Figures, Machine, Sampler, SourceState};
+use super::instrument::{Instrument, InstrumentError};
 use super::lab::Lab;
 use super::publish::{self, Status};
 use super::receive::{self, Judge, Station};
@@ -9,7 +10,8 @@ use super::spool::{self, Class, Spool, SpoolError, new_boot};
 use super::task::Dwells;
 use super::tour::Tour;
 use super::watchdog::{Feed, Flow, Notify};
-use super::{source, spooler};
+use super::whereabouts::{self, Begin, Stand, Survey, Whereabouts};
+use super::{chrony, gpsd, source, spooler};
 use crate::cell::{CellKey, Rat};
 use crate::config::sensor::{Config, Source};
 use crate::config::{stopped, wall_clock};
@@ -21,6 +23,7 @@ use crate::radio::ring::{WhenFull, ring};
 use crate::radio::source::SourceError;
 use crate::rules::{self, Engine, Format, Register, RegisterError, StateError};
 use crate::units::{Db, Dbfs, Hz, Nanos, Ppb, Timestamp};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, channel, sync_channel};
@@ -35,6 +38,8 @@ const ITEMS: usize = 4096;
 const KEEP_EVERY: Duration = Duration::from_secs(3600);
 /// How often the state behind the health report is looked at.
 const LOOK: Duration = Duration::from_millis(250);
+/// How often the machine is looked at.
+const SAMPLE: Duration = Duration::from_secs(60);
 /// Between two health reports of which the second tells of a change.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -47,6 +52,9 @@ pub enum PipelineError {
     /// The source.
     #[error("source: {0}")]
     Source(#[from] SourceError),
+    /// The receiver's calibration.
+    #[error(transparent)]
+    Instrument(#[from] InstrumentError),
     /// The rules file.
     #[error("rules.file: {0}")]
     Rules(#[from] rules::ConfigError),
@@ -119,6 +127,17 @@ fn engine(config: &Config, learned: &Path) -> Result<Engine, PipelineError> {
     Ok(engine)
 }
 
+/// What is known of each receiver, in the order of the sources; the calibration is that of the first.
+fn instruments(config: &Config, now: Timestamp) -> Result<Vec<Arc<Instrument>>, PipelineError> {
+    let further = config.devices.iter().map(|device| Config {
+        source: Source::Soapy(device.clone()),
+        calibration: None,
+        ..config.clone()
+    });
+    let all = std::iter::once(config.clone()).chain(further);
+    Ok(all.map(|config| Instrument::new(&config, now).map(Arc::new)).collect::<Result<_, _>>()?)
+}
+
 /// Checks everything that a start would check, and starts nothing.
 ///
 /// # Errors
@@ -126,16 +145,49 @@ fn engine(config: &Config, learned: &Path) -> Result<Engine, PipelineError> {
 pub fn check(config: &Config) -> Result<(), PipelineError> {
     engine(config, &config.state_dir.join("learned.json"))?;
     source::open_all(config, Timestamp(0))?;
+    instruments(config, wall_clock())?;
     Ok(())
 }
 
-/// Writes beside the file and renames, so that a power cut leaves the old one or the new one.
 fn keep(engine: &Engine, path: &Path) {
+    replace(path, &engine.export_state());
+}
+
+/// Writes beside the file and renames, so that a power cut leaves the old one or the new one.
+fn replace(path: &Path, text: &str) {
     let beside = path.with_extension("new");
-    let written = std::fs::write(&beside, engine.export_state()).and_then(|()| std::fs::rename(&beside, path));
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
     if let Err(error) = written {
-        warn!(path = %path.display(), %error, "what the rules have learned cannot be written");
+        warn!(path = %path.display(), %error, "what the node has learned cannot be written");
     }
+}
+
+/// What a survey has brought so far; beside the spool.
+const SURVEY: &str = "survey.json";
+
+/// Place and time as configured, with what an earlier survey has brought.
+fn begin(config: &Config, instrument: &Instrument, opened: Option<&source::Opened>, now: Timestamp) -> Whereabouts {
+    let navigation = &config.navigation;
+    let stand = match (config.position, navigation.gpsd) {
+        (Some(position), _) => Some(Stand::Surveyed(position)),
+        (None, Some(_)) if !navigation.moving => Some(Stand::Survey(navigation.survey)),
+        _ => None,
+    };
+    let free = Clock { source: ClockSource::Free, sigma_ns: None, locked: false, since_ns: None };
+    let whereabouts = Whereabouts::new(Begin {
+        stand,
+        away_m: navigation.away_m,
+        navigation: navigation.gpsd.is_some(),
+        clock: opened.map_or(free, |opened| opened.clock),
+        by_host: opened.is_some_and(|opened| opened.live.is_some()),
+        stamp: if instrument.has_delay() { Nanos(0) } else { whereabouts::STAMP },
+        now,
+    });
+    let kept = std::fs::read_to_string(config.state_dir.join(SURVEY)).ok();
+    if let Some(survey) = kept.and_then(|text| serde_json::from_str::<Survey>(&text).ok()) {
+        whereabouts.resume(survey);
+    }
+    whereabouts
 }
 
 /// What the threads share.
@@ -205,8 +257,14 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     let learned = config.state_dir.join("learned.json");
     let engine = engine(&config, &learned)?;
     let opened = source::open_all(&config, started)?;
-    let clock = opened.first().map(|listening| listening.opened.clock);
+    let instruments = instruments(&config, started)?;
+    let instrument = instruments[0].clone();
+    for warning in instrument.warnings(started) {
+        warn!("{warning}");
+    }
+    let has_samples = !opened.is_empty();
     let live: Vec<Arc<Live>> = opened.iter().filter_map(|listening| listening.opened.live.clone()).collect();
+    let whereabouts = Arc::new(begin(&config, &instrument, opened.first().map(|listening| &listening.opened), started));
     info!(node = %config.node, boot = %spool.boot(), waiting = spool.stats().envelopes, "the node starts");
 
     let dwells = Arc::new(Dwells::default());
@@ -222,7 +280,11 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
 
     let spooling = {
         let (spool, shared) = (spool.clone(), shared.clone());
-        let options = spooler::Options { batch_items: config.report.batch_items, batch_wait: config.report.batch_wait };
+        let options = spooler::Options {
+            batch_items: config.report.batch_items,
+            batch_wait: config.report.batch_wait,
+            routine_wait: config.report.routine_wait,
+        };
         thread("spooler", move || {
             let give_up = || shared.give_up.load(Ordering::Relaxed);
             spooler::run(&to_spool, &spool, options, &appended, &shared.spooled, wall_clock, give_up);
@@ -230,19 +292,39 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     };
     let receiving = match &config.source {
         Source::Load { items: count } => vec![loading(*count, items.clone(), shared.clone())?],
-        _ => receiving(ears, engine, &config, &items, &shared, learned)?,
+        _ => {
+            let parts = (engine, instruments, whereabouts.clone(), learned);
+            receiving(ears, parts, &config, &items, &shared)?
+        }
+    };
+    let navigating = match config.navigation.gpsd {
+        None => None,
+        Some(address) => {
+            let (whereabouts, shared) = (whereabouts.clone(), shared.clone());
+            let listen = move || gpsd::run(address, &whereabouts, &shared.stop, wall_clock);
+            Some(thread("navigation", listen)?)
+        }
     };
     notify.send("READY=1");
     let (health_stop, health_stopped) = channel();
     let health = {
         let watching = Watching {
-            sampler: Sampler::new(started, config.position, &config.state_dir),
+            sampler: Sampler::new(
+                started,
+                &config.state_dir,
+                config.digest.clone(),
+                u32::try_from(config.report.health.as_secs()).unwrap_or(u32::MAX),
+            ),
+            whereabouts: whereabouts.clone(),
+            chrony: config.navigation.chrony && !live.is_empty(),
+            has_samples,
+            survey_file: config.state_dir.join(SURVEY),
+            instrument: instrument.clone(),
             shared: shared.clone(),
             spool: spool.clone(),
             link: link.clone(),
             limit: config.spool.limit_octets,
             interval: config.report.health,
-            clock,
             live: live.clone(),
             notify: notify.clone(),
         };
@@ -272,6 +354,9 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
         join(thread, "receiver").await?;
     }
     join(health, "health").await?;
+    if let Some(navigating) = navigating {
+        join(navigating, "navigation").await?;
+    }
     shared.give_up.store(true, Ordering::Relaxed);
     join(spooling, "spooler").await?;
     let ended = match broken {
@@ -335,17 +420,21 @@ impl Ear {
 /// A thread for each source, and one judge for all.
 fn receiving(
     ears: Vec<Ear>,
-    engine: Engine,
+    (engine, instruments, whereabouts, learned): (Engine, Vec<Arc<Instrument>>, Arc<Whereabouts>, PathBuf),
     config: &Config,
     items: &SyncSender<(Class, Item)>,
     shared: &Arc<Shared>,
-    learned: PathBuf,
 ) -> Result<Vec<Thread>, PipelineError> {
     let mut kept = Instant::now();
     let (path, several) = (learned.clone(), ears.len());
+    let cadence = Cadence::new(config.report.interval).dwelling(shared.dwells.clone());
+    let cadence = match config.report.month_octets {
+        Some(octets) => cadence.within(octets),
+        None => cadence,
+    };
     let judge = Judge {
         engine,
-        cadence: Cadence::new(config.report.interval).dwelling(shared.dwells.clone()),
+        cadence,
         keep: Box::new(move |engine: &Engine| {
             if kept.elapsed() >= KEEP_EVERY {
                 keep(engine, &path);
@@ -355,18 +444,19 @@ fn receiving(
     };
     let judge = Arc::new(Mutex::new(judge));
     let mut threads = Vec::with_capacity(several);
-    for (number, ear) in ears.into_iter().enumerate() {
+    for (number, (ear, instrument)) in ears.into_iter().zip(instruments).enumerate() {
         let (judge, items, shared, learned) = (judge.clone(), items.clone(), shared.clone(), learned.clone());
-        let position = config.position;
+        let whereabouts = whereabouts.clone();
         threads.push(thread("receiver", move || {
             let Ear { listening, mut tour, lab } = ear;
             let (blocks, block) = listening.blocks;
-            let source::Opened { mut source, clock, live } = listening.opened;
+            let source::Opened { source, live, .. } = listening.opened;
+            let mut source = instrument.correct(source);
             // Neither recordings nor scenes lose anything by waiting; a receiver does not wait.
             let when_full = if live.is_some() { WhenFull::Drop } else { WhenFull::Wait };
             let (feeder, reader) = ring(blocks, block, when_full);
             let counters = &shared.received[number];
-            let station = Station { judge: &judge, clock, position, items, counters };
+            let station = Station { judge: &judge, whereabouts, instrument, items, counters };
             let ended = std::thread::scope(|scope| {
                 scope.spawn(move || feeder.run(source.as_mut()));
                 match &mut tour {
@@ -420,25 +510,31 @@ fn load_item(number: u64) -> Item {
         broadcast: ["SI1", "SI2", "SI2ter", "SI3", "SI4", "SI13"].map(block).to_vec(),
         fields: None,
         content_sha256: Some(Octets(vec![0; 32])),
-        receiver: ReceiverState { stream: "load".to_owned(), clipped_ppm: 0, lost_samples: 0 },
+        receiver: ReceiverState { stream: "load".to_owned(), ..ReceiverState::default() },
     }))
 }
 
 /// The health thread.
 struct Watching {
     sampler: Sampler,
+    whereabouts: Arc<Whereabouts>,
+    /// chrony is asked: the system's clock stamps samples.
+    chrony: bool,
+    survey_file: PathBuf,
+    instrument: Arc<Instrument>,
     shared: Arc<Shared>,
     spool: Arc<Spool>,
     link: watch::Receiver<Status>,
     limit: u64,
     interval: Duration,
-    clock: Option<Clock>,
+    /// The source is not the one without samples.
+    has_samples: bool,
     live: Vec<Arc<Live>>,
     notify: Arc<Notify>,
 }
 
 impl Watching {
-    fn figures(&self) -> Figures {
+    fn figures(&self, now: Timestamp) -> Figures {
         let received = &self.shared.received;
         let sum = |counter: fn(&receive::Counters) -> u64| received.iter().map(counter).sum::<u64>();
         let last_decode = received.iter().map(|one| one.last_decode_ns.load(Ordering::Relaxed)).max().unwrap_or(0);
@@ -447,12 +543,27 @@ impl Watching {
         // Taken away, so that each report has its own.
         let latency = received.iter().map(|one| one.latency_ms.swap(0, Ordering::Relaxed)).max();
         let schedule = |one: &Arc<Mutex<Schedule>>| one.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let place = self.whereabouts.at(now);
+        let mut notes = self.instrument.warnings(now);
+        notes.extend(place.warnings);
+        let mut by_band = BTreeMap::new();
+        for one in received {
+            for (band, at) in one.by_band.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                let newest = by_band.entry(*band).or_insert(*at);
+                *newest = (*newest).max(*at);
+            }
+        }
         Figures {
-            clock: self.clock,
+            clock: self.has_samples.then_some(place.clock),
             samples: sum(|one| one.samples.load(Ordering::Relaxed)),
             lost_samples: sum(|one| one.lost_samples.load(Ordering::Relaxed)),
             device: counts.map(|counts| (counts, problem)),
             cells: received.iter().map(|one| one.cells.load(Ordering::Relaxed)).sum(),
+            by_band,
+            position: place.position,
+            navigation: place.navigation,
+            clock_error: self.instrument.clock_error(now),
+            notes,
             last_decode: (last_decode != 0).then_some(Timestamp(last_decode)),
             clipped_ppm: received.iter().map(|one| one.clipped_ppm.load(Ordering::Relaxed)).max().unwrap_or(0),
             schedules: self.shared.schedules.iter().map(schedule).collect(),
@@ -460,9 +571,22 @@ impl Watching {
             spool: self.spool.stats(),
             spool_limit: self.limit,
             lost_items: self.shared.spooled.lost.load(Ordering::Relaxed),
+            stuck_items: self.shared.spooled.stuck.load(Ordering::Relaxed),
             link: self.link.borrow().clone(),
-            dwells: self.shared.dwells.at(wall_clock()),
+            dwells: self.shared.dwells.at(now),
             source: self.shared.source(),
+        }
+    }
+
+    /// Asks chrony, and keeps what a survey has brought.
+    fn look_around(&self) {
+        if self.chrony {
+            self.whereabouts.chrony(chrony::ask());
+        }
+        if let Some(survey) = self.whereabouts.survey()
+            && let Ok(text) = serde_json::to_string(&survey)
+        {
+            replace(&self.survey_file, &text);
         }
     }
 
@@ -470,12 +594,21 @@ impl Watching {
     fn run(mut self, items: &SyncSender<(Class, Item)>, stopped: &std::sync::mpsc::Receiver<()>) {
         let mut told: Option<(Vec<String>, Vec<Dwell>)> = None;
         let mut at = Instant::now();
+        let mut sampled: Option<(Instant, Machine)> = None;
         let (begun, mut feed) = (at, self.notify.watchdog.map(Feed::new));
         loop {
-            let figures = self.figures();
+            let now = wall_clock();
+            let figures = self.figures(now);
+            let machine = match sampled {
+                Some((at, machine)) if at.elapsed() < SAMPLE => machine,
+                _ => {
+                    self.look_around();
+                    sampled.insert((Instant::now(), self.sampler.look(now))).1
+                }
+            };
             let flow = match (&figures.source, &figures.device) {
                 (SourceState::Running, Some((_, Some(_)))) => Flow::Excused,
-                (SourceState::Running, _) if self.clock.is_some() => Flow::Expected,
+                (SourceState::Running, _) if self.has_samples => Flow::Expected,
                 // A receiver that was given up: only another process can help.
                 (SourceState::Failed(_), Some(_)) => Flow::Expected,
                 _ => Flow::Over,
@@ -483,11 +616,12 @@ impl Watching {
             if feed.as_mut().is_some_and(|feed| feed.is_due(begun.elapsed(), figures.samples, flow)) {
                 self.notify.send("WATCHDOG=1");
             }
-            let state = (super::health::warnings(&figures, None), figures.dwells.clone());
+            let state = (super::health::warnings(&figures, &machine), figures.dwells.clone());
             let changed = told.as_ref().is_none_or(|told| *told != state);
             if at.elapsed() >= self.interval || told.is_none() || (changed && at.elapsed() >= SETTLE) {
-                let health = self.sampler.sample(wall_clock(), &figures);
-                if items.send((Class::Health, Item::Health(Box::new(health)))).is_err() {
+                let health = self.sampler.report(now, &figures, &machine);
+                let class = if changed { Class::Health } else { Class::Routine };
+                if items.send((class, Item::Health(Box::new(health)))).is_err() {
                     return;
                 }
                 told = Some(state);

@@ -155,7 +155,13 @@ pub async fn run(
             hungry: true,
             now,
         };
-        let Ended::Broken(problem) = turn.run(&mut appended, &mut stop).await? else { return Ok(()) };
+        let problem = match turn.run(&mut appended, &mut stop).await {
+            Ok(Ended::Stopped) => return Ok(()),
+            Ok(Ended::Broken(problem)) => problem,
+            // A disk that refuses now may serve later; what is listened to meanwhile must not end for it.
+            Err(error @ SpoolError::Sqlite { .. }) => error.to_string(),
+            Err(error) => return Err(error),
+        };
         if begun.elapsed() > GOOD_CONNECTION {
             attempt = 0;
         }

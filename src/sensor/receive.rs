@@ -1,10 +1,13 @@
 //! The receiver thread: blocks of the ring become observations and findings, in the order of the stream.
 
 use super::cadence::Cadence;
+use super::health::{Band, band};
+use super::instrument::Instrument;
 use super::lab::{Kept, Lab};
 use super::observe::{Context, observe};
 use super::spool::Class;
 use super::tour::{Next, Tour};
+use super::whereabouts::Whereabouts;
 use crate::cell::{CellKey, Rat};
 use crate::observation::{Clock, Fields, Finding, Item, Observation, Position};
 use crate::radio::ring::Reader;
@@ -16,7 +19,7 @@ use num_complex::Complex32;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A cell that was not reported for so long is not followed any more.
 const FOLLOWED: Nanos = Nanos::from_secs(10);
@@ -40,6 +43,8 @@ pub struct Counters {
     pub cells: AtomicU32,
     /// When a broadcast message was last received without error; 0: never.
     pub last_decode_ns: AtomicI64,
+    /// The same by standard and band.
+    pub by_band: Mutex<BTreeMap<Band, Timestamp>>,
     /// Samples of the current stream at full scale, parts per million.
     pub clipped_ppm: AtomicU32,
     /// Signal that waits in the ring, milliseconds; the longest since it was set to 0.
@@ -60,10 +65,10 @@ pub struct Judge {
 pub struct Station<'a> {
     /// Shared with the other receivers.
     pub judge: &'a Mutex<Judge>,
-    /// The clock behind the source's times.
-    pub clock: Clock,
-    /// Where the antenna stands.
-    pub position: Option<Position>,
+    /// The clock behind the source's times, and where the antenna stands.
+    pub whereabouts: Arc<Whereabouts>,
+    /// The receiver behind the streams.
+    pub instrument: Arc<Instrument>,
     /// Takes items; waits when it is full.
     pub items: SyncSender<(Class, Item)>,
     /// For the health report.
@@ -99,6 +104,7 @@ pub struct Judged {
 pub struct Hearing {
     info: StreamInfo,
     receivers: Receivers,
+    instrument: Option<Arc<Instrument>>,
     samples: u64,
     clipped: u64,
     reports: Vec<CellReport>,
@@ -108,12 +114,23 @@ impl Hearing {
     /// For one stream; a gap or a retune makes a new one.
     pub fn new(info: StreamInfo, options: rat::Options) -> Hearing {
         let receivers = Receivers::new(&info, options);
-        Hearing { info, receivers, samples: 0, clipped: 0, reports: Vec::new() }
+        Hearing { info, receivers, instrument: None, samples: 0, clipped: 0, reports: Vec::new() }
+    }
+
+    /// And what is known of the receiver that the stream comes from.
+    pub fn of(self, instrument: Arc<Instrument>) -> Hearing {
+        instrument.begin();
+        Hearing { instrument: Some(instrument), ..self }
     }
 
     /// What is received.
     pub fn info(&self) -> &StreamInfo {
         &self.info
+    }
+
+    /// The time of the newest sample.
+    pub fn now(&self) -> Timestamp {
+        self.info.start + Nanos((self.samples as f64 / self.info.sample_rate.0 * 1e9) as i64)
     }
 
     /// Samples taken.
@@ -163,7 +180,13 @@ impl Hearing {
             lost_samples: around.lost_samples,
         };
         let judged = self.reports.drain(..).enumerate().map(|(n, report)| {
-            let observation = observe(&report, &context);
+            let mut observation = observe(&report, &context);
+            if let Some(instrument) = &self.instrument {
+                instrument.apply(&mut observation, &self.info);
+                if engine.is_licensed(&observation) {
+                    instrument.learn(&observation);
+                }
+            }
             let mut findings = Vec::new();
             engine.judge(&observation, &mut findings);
             Judged { report, observation, findings, last: n >= live }
@@ -261,7 +284,7 @@ impl Station<'_> {
                     let fast = lab.is_some() && info.sample_rate.0 > FAST.0;
                     aside = fast.then(Aside::default);
                     let only = fast.then_some(Rat::Gsm);
-                    stream = Some(Hearing::new(info, rat::Options { only, ..rat::Options::default() }));
+                    stream = Some(self.hearing((info, rat::Options { only, ..rat::Options::default() })));
                 }
                 Ok((Event::End, _)) => break Ok(()),
                 Err(error) => break Err(error),
@@ -301,7 +324,7 @@ impl Station<'_> {
                     }
                     let next = tour.take(block, clipped);
                     if let Some(tile) = tour.tile() {
-                        self.send(Class::Licensed, Item::Spectrum(Box::new(tile)));
+                        self.send(Class::Routine, Item::Spectrum(Box::new(tile)));
                     }
                     let count = block.len();
                     if let Some(rate) = tour.rate() {
@@ -311,14 +334,14 @@ impl Station<'_> {
                         Next::Stay | Next::Continue => {}
                         Next::Begin(begun) => {
                             self.finish(stream.take(), &mut heard, (lost, false));
-                            stream = begun.map(|(info, options)| Hearing::new(info, options));
+                            stream = begun.map(|wanted| self.hearing(wanted));
                         }
                         Next::Move => self.finish(stream.take(), &mut heard, (lost, false)),
                     }
                 }
                 Ok((Event::Stream(info), _)) => {
                     self.finish(stream.take(), &mut heard, (lost, false));
-                    stream = tour.arrive(&info).map(|(info, options)| Hearing::new(info, options));
+                    stream = tour.arrive(&info).map(|wanted| self.hearing(wanted));
                 }
                 Ok((Event::End, _)) => break Ok(()),
                 Err(error) => break Err(error),
@@ -332,19 +355,24 @@ impl Station<'_> {
 
     /// Judges and tells what was found in a stretch that was kept; gives carrier and width of each cell.
     fn tell_kept(&self, heard: &mut Heard, kept: &mut Kept) -> Vec<(Hz, Hz)> {
+        let around = self.around(kept.info.start, self.counters.lost_samples.load(Ordering::Relaxed));
         let context = Context {
             stream: &kept.info,
-            clock: self.clock,
-            position: self.position,
+            clock: around.clock,
+            position: around.position,
             samples: kept.samples.len() as u64,
             clipped: kept.clipped,
-            lost_samples: self.counters.lost_samples.load(Ordering::Relaxed),
+            lost_samples: around.lost_samples,
         };
         let mut cells = Vec::new();
         let mut judged = Vec::new();
         let mut judge = self.lock();
         for report in kept.reports.drain(..) {
-            let observation = observe(&report, &context);
+            let mut observation = observe(&report, &context);
+            self.instrument.apply(&mut observation, &kept.info);
+            if judge.engine.is_licensed(&observation) {
+                self.instrument.learn(&observation);
+            }
             let width = report.fields.as_ref().and_then(Fields::lte).and_then(|fields| fields.mib).map(|mib| mib.prb);
             cells.push((observation.cell.carrier(), Hz(f64::from(width.unwrap_or(6)) * 180e3)));
             let mut findings = Vec::new();
@@ -373,7 +401,7 @@ impl Station<'_> {
             return Vec::new();
         }
         let mut judge = self.lock();
-        let judged = stream.judged(self.around(lost), &mut judge.engine);
+        let judged = stream.judged(self.around(stream.now(), lost), &mut judge.engine);
         let seen = judged.iter().map(|judged| judged.observation.clone()).collect();
         self.tell(&mut judge, heard, judged);
         seen
@@ -385,14 +413,20 @@ impl Station<'_> {
         self.counters.latency_ms.fetch_max(millis as u32, Ordering::Relaxed);
     }
 
-    fn around(&self, lost_samples: u64) -> Surroundings {
-        Surroundings { clock: self.clock, position: self.position, lost_samples }
+    fn around(&self, now: Timestamp, lost_samples: u64) -> Surroundings {
+        let (clock, position) = self.whereabouts.around(now);
+        Surroundings { clock, position, lost_samples }
+    }
+
+    /// A stream of this station's receiver.
+    fn hearing(&self, (info, options): (StreamInfo, rat::Options)) -> Hearing {
+        Hearing::new(info, options).of(self.instrument.clone())
     }
 
     /// The stream has ended; its last words are told as such only where it does not come again in a moment.
     fn finish(&self, stream: Option<Hearing>, heard: &mut Heard, (lost, for_good): (u64, bool)) {
         let Some(hearing) = stream else { return };
-        let around = self.around(lost);
+        let around = self.around(hearing.now(), lost);
         let mut judge = self.lock();
         let mut judged = hearing.finish(around, &mut judge.engine);
         judged.iter_mut().for_each(|judged| judged.last &= for_good);
@@ -404,12 +438,17 @@ impl Station<'_> {
         if judged.is_empty() {
             return;
         }
-        for Judged { observation, findings, last, .. } in judged {
+        for Judged { mut observation, findings, last, .. } in judged {
             self.note(heard, &observation);
             // The last word on a cell is told, unless it is what was told a moment ago.
-            if judge.cadence.admits(&observation) || (last && judge.cadence.is_news(&observation)) {
-                let licensed = judge.engine.is_licensed(&observation);
-                let class = if licensed { Class::Licensed } else { Class::Observation };
+            let class = judge.cadence.admits(&observation);
+            if !findings.is_empty() {
+                judge.cadence.found(&observation);
+            }
+            if let Some(class) =
+                class.or_else(|| (last && judge.cadence.is_news(&observation)).then_some(Class::Routine))
+            {
+                judge.cadence.trim(class, &mut observation);
                 self.send(class, Item::Observation(Box::new(observation)));
             }
             for finding in findings {
@@ -430,7 +469,10 @@ impl Station<'_> {
         }
         let before = heard.insert(observation.cell, (at, messages));
         if messages > before.map_or(0, |(_, messages)| messages) {
-            self.counters.last_decode_ns.fetch_max(at.0, Ordering::Relaxed);
+            // Not the greatest: a clock may be set back, and then goes on from there.
+            self.counters.last_decode_ns.store(at.0, Ordering::Relaxed);
+            let mut by_band = self.counters.by_band.lock().unwrap_or_else(PoisonError::into_inner);
+            by_band.insert(band(observation.cell), at);
         }
         heard.retain(|_, (last, _)| at - *last <= *lately);
         self.counters.cells.store(u32::try_from(heard.len()).unwrap_or(u32::MAX), Ordering::Relaxed);

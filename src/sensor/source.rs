@@ -172,7 +172,19 @@ pub fn open(config: &Source, now: Timestamp) -> Result<Option<Opened>, SourceErr
 /// # Errors
 /// [`SourceError`], naming the key and what the model offers.
 pub fn receiver(device: &Device) -> Result<Opened, SourceError> {
-    open_receiver(profile(device)?.settings(device).map_err(wrong_profile)?)
+    open_receiver(settings(device)?)
+}
+
+/// What a receiver would be set to: what is wished, held against what its model offers.
+///
+/// # Errors
+/// [`SourceError`], naming the key and what the model offers.
+pub fn settings(device: &Device) -> Result<Settings, SourceError> {
+    let profile = profile(device)?;
+    // Where a receiver that scans begins is known once its part of the spectrum is.
+    let anywhere = !device.scan.is_empty() && device.center.0 == 0.0;
+    let center = if anywhere { profile.tuning_hz[0][0] } else { device.center };
+    profile.settings(&Device { center, ..device.clone() }).map_err(wrong_profile)
 }
 
 /// What is known of a device's model.

@@ -7,6 +7,14 @@
 //! The file has a limit in octets. Beyond it the least valuable envelope is evicted, oldest first within a class ([`Class`]), and a
 //! tombstone is signed in its place, with its sequence number and hash: the hub sees what is missing, and that nothing else is.
 //! When only tombstones are left, appending fails and says so.
+//!
+//! **A full disk** is met in the same way. A reserve file beside the spool holds the space that SQLite needs to change anything at all;
+//! it is given up, the limit sinks below what the file holds, and eviction makes room inside the file, which then no longer grows.
+//! [`Spool::recover`] takes both back once there is space again.
+
+mod file;
+
+use file::{VERSION, open_file, sqlite_error};
 
 use crate::observation::envelope::{self, Ack, BOOT_OCTETS, Envelope, EnvelopeError, chain_start};
 use crate::observation::{Item, NodeId, Octets, SCHEMA, Tombstone};
@@ -15,23 +23,24 @@ use ed25519_dalek::SigningKey;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Version of the tables, in SQLite's `user_version`.
-const VERSION: i64 = 1;
 
 /// Octets counted for each envelope beside its own: row, index and page overhead, rounded up.
 const ROW_OVERHEAD: u64 = 128;
 
+/// How often one append shrinks the spool, each time by an eighth. Chosen: to a tenth of what it held.
+const MOST_SHRINKS: usize = 17;
+
 /// How valuable an envelope is; the least valuable is evicted first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// Observations of licensed cells.
-    Licensed = 0,
-    /// Other observations.
+    /// What the hub knows already: another observation of an unchanged cell, another report of the same health.
+    Routine = 0,
+    /// Observations that are news.
     Observation = 1,
-    /// Health reports.
+    /// Health reports that tell of a change.
     Health = 2,
     /// Findings; these are also sent before anything else.
     Finding = 3,
@@ -39,21 +48,6 @@ pub enum Class {
 
 /// The class of an envelope that stands for an evicted one; never evicted itself.
 const TOMBSTONE: i64 = 4;
-
-const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS spool(
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    boot BLOB NOT NULL,
-    seq INTEGER NOT NULL,
-    class INTEGER NOT NULL,
-    items INTEGER NOT NULL,
-    octets BLOB NOT NULL,
-    UNIQUE(boot, seq)
-);
-CREATE INDEX IF NOT EXISTS spool_class ON spool(class, id);
-CREATE TABLE IF NOT EXISTS evicted(one INTEGER PRIMARY KEY CHECK (one = 1), envelopes INTEGER NOT NULL, items INTEGER NOT NULL);
-INSERT OR IGNORE INTO evicted VALUES(1, 0, 0);
-";
 
 /// Why the spool cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +109,13 @@ pub enum SpoolError {
     Envelope(#[from] EnvelopeError),
 }
 
+impl SpoolError {
+    /// The disk has no space left, or so SQLite says.
+    fn is_disk_full(&self) -> bool {
+        matches!(self, SpoolError::Sqlite { source, .. } if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
+}
+
 /// What a spool is made for.
 #[derive(Debug)]
 pub struct Options {
@@ -159,8 +160,17 @@ pub struct Stats {
     pub evicted_items: u64,
 }
 
+/// Octets of the reserve. Chosen: SQLite's log grows to 4 MB before it is carried over into the file, and once to a transaction more.
+const RESERVE: usize = 8 << 20;
+/// Octets of the reserve inside the file, without which not even an eviction may find the page that it needs.
+const INNER_RESERVE: i64 = 256 << 10;
+/// A spool that a full disk has shrunk keeps this much; a disk that has not even that for us takes nothing.
+const LEAST: u64 = 128 << 10;
+
 struct State {
     connection: Connection,
+    /// Octets kept now: less than the configured limit while the disk is full.
+    limit: u64,
     next_seq: u64,
     prev: Octets,
     stats: Stats,
@@ -171,6 +181,8 @@ pub struct Spool {
     path: PathBuf,
     options: Options,
     state: Mutex<State>,
+    /// Room for SQLite's log while the disk is full.
+    reserve: PathBuf,
     /// Held for as long as the spool is used.
     _lock: File,
 }
@@ -199,9 +211,16 @@ impl Spool {
             TryLockError::WouldBlock => SpoolError::InUse { path: path.clone() },
             TryLockError::Error(source) => SpoolError::Io { path: lock_path, source },
         })?;
+        // Opening needs some space too, for the log and its index.
+        let reserve = state_dir.join("spool.reserve");
+        let _ = std::fs::remove_file(&reserve);
         let (connection, stats) = open_file(&path)?;
-        let state = State { connection, next_seq: 1, prev: chain_start(), stats };
-        Ok(Spool { path, options, state: Mutex::new(state), _lock: lock })
+        let state = State { connection, limit: options.limit_octets, next_seq: 1, prev: chain_start(), stats };
+        let spool = Spool { path, options, state: Mutex::new(state), reserve, _lock: lock };
+        // A disk that is full already has neither; then the first eviction is a matter of luck.
+        let _ = spool.reserve_pages(&spool.lock().connection);
+        spool.fill_reserve(1);
+        Ok(spool)
     }
 
     /// This start's identifier.
@@ -218,13 +237,86 @@ impl Spool {
         sqlite_error(&self.path, source)
     }
 
-    /// Seals each batch of items in an envelope of its own and commits them together; evicts what the limit demands.
+    /// Seals each batch of items in an envelope of its own and commits them together; evicts what the limit, or a full disk, demands.
     ///
     /// # Errors
     /// [`SpoolError`]: none of the batches is in the spool. After [`SpoolError::Sqlite`] the same call may be repeated.
     pub fn append(&self, batches: &[(Class, Vec<Item>)], now: Timestamp) -> Result<(), SpoolError> {
         let mut guard = self.lock();
-        let state = &mut *guard;
+        for _ in 0..MOST_SHRINKS {
+            match self.try_append(&mut guard, batches, now) {
+                Err(error) if error.is_disk_full() => {
+                    if !self.shrink(&mut guard, now)? {
+                        return Err(error);
+                    }
+                }
+                other => return other,
+            }
+        }
+        self.try_append(&mut guard, batches, now)
+    }
+
+    /// Gives up the reserve and evicts an eighth of what the file holds, so that its pages can be used again. `false`: nothing is left
+    /// to be given up.
+    fn shrink(&self, state: &mut State, now: Timestamp) -> Result<bool, SpoolError> {
+        let had_reserve = std::fs::remove_file(&self.reserve).is_ok();
+        let wanted = (state.stats.octets.min(state.limit) / 8 * 7).max(LEAST);
+        let before = state.stats;
+        if wanted >= state.stats.octets {
+            return Ok(had_reserve);
+        }
+        state.limit = wanted;
+        let transaction =
+            state.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|e| self.sqlite(e))?;
+        // A file of an earlier version has none.
+        let _ = transaction.execute("DELETE FROM reserve", []);
+        let mut stats = state.stats;
+        while stats.octets > wanted {
+            match self.evict(&transaction, &mut stats, now) {
+                Err(SpoolError::Full { .. }) => break,
+                other => other?,
+            }
+        }
+        transaction.commit().map_err(|error| self.sqlite(error))?;
+        state.stats = stats;
+        // For the next time, of what has just become free; where that is too little, the next one has to do without.
+        let _ = self.reserve_pages(&state.connection);
+        Ok(had_reserve || stats.evicted > before.evicted)
+    }
+
+    fn reserve_pages(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.execute_batch("CREATE TABLE IF NOT EXISTS reserve(octets BLOB NOT NULL)")?;
+        let sql = "INSERT INTO reserve SELECT zeroblob(?1) WHERE NOT EXISTS (SELECT 1 FROM reserve)";
+        connection.execute(sql, [INNER_RESERVE]).map(|_| ())
+    }
+
+    /// Takes the reserve back and the whole limit with it, where the disk has space again; to be called now and then. `false`: it has
+    /// not.
+    pub fn recover(&self) -> bool {
+        // Twice the reserve has to fit, or the next transaction would meet the same disk.
+        if !self.reserve.is_file() && !self.fill_reserve(2) {
+            return false;
+        }
+        let mut state = self.lock();
+        let _ = self.reserve_pages(&state.connection);
+        state.limit = self.options.limit_octets;
+        true
+    }
+
+    /// Makes the reserve where `times` as much as it needs has space.
+    fn fill_reserve(&self, times: usize) -> bool {
+        let filled = File::create(&self.reserve).and_then(|mut file| {
+            let block = [0x5a; 1 << 16];
+            (0..times * RESERVE / block.len()).try_for_each(|_| file.write_all(&block))?;
+            file.set_len(RESERVE as u64)
+        });
+        if filled.is_err() {
+            let _ = std::fs::remove_file(&self.reserve);
+        }
+        filled.is_ok()
+    }
+
+    fn try_append(&self, state: &mut State, batches: &[(Class, Vec<Item>)], now: Timestamp) -> Result<(), SpoolError> {
         let transaction =
             state.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|e| self.sqlite(e))?;
         let mut stats = state.stats;
@@ -253,7 +345,7 @@ impl Spool {
             prev = envelope::hash(&octets);
             seq += 1;
         }
-        while stats.octets > self.options.limit_octets {
+        while stats.octets > state.limit {
             self.evict(&transaction, &mut stats, now)?;
         }
         transaction.commit().map_err(|error| self.sqlite(error))?;
@@ -277,11 +369,20 @@ impl Spool {
         let envelope = envelope::reopen(&lost)
             .map_err(|error| SpoolError::Damaged { path: self.path.clone(), problem: error.to_string() })?;
         let tombstone = Item::Tombstone(Tombstone { seq: envelope.seq, sha256: envelope::hash(&lost), items });
+        let (boot, seq) = (envelope.boot.clone(), envelope.seq);
         let envelope = Envelope { sent_ns: now, items: vec![tombstone], ..envelope };
         let octets = envelope::seal(&envelope, &self.options.key)?;
+        // Not an UPDATE: that leaves a short row on a page of its own, and frees nothing (measured).
         transaction
-            .prepare_cached("UPDATE spool SET class = ?2, items = 1, octets = ?3 WHERE id = ?1")
-            .and_then(|mut statement| statement.execute(params![id, TOMBSTONE, octets]))
+            .prepare_cached("DELETE FROM spool WHERE id = ?1")
+            .and_then(|mut statement| statement.execute([id]))
+            .and_then(|_| {
+                transaction
+                    .prepare_cached(
+                        "INSERT INTO spool(id, boot, seq, class, items, octets) VALUES(?1, ?2, ?3, ?4, 1, ?5)",
+                    )?
+                    .execute(params![id, boot.0, seq.cast_signed(), TOMBSTONE, octets])
+            })
             .and_then(|_| {
                 transaction
                     .prepare_cached("UPDATE evicted SET envelopes = envelopes + 1, items = items + ?1")?
@@ -358,7 +459,13 @@ impl Spool {
             }
             Ok(freed)
         };
-        let (envelopes, octets) = delete().map_err(|error| sqlite_error(&self.path, error))?;
+        let (envelopes, octets) = delete().map_err(|error| sqlite_error(&self.path, error)).or_else(|error| {
+            // Even freeing writes to the log first.
+            if error.is_disk_full() && std::fs::remove_file(&self.reserve).is_ok() {
+                return delete().map_err(|error| sqlite_error(&self.path, error));
+            }
+            Err(error)
+        })?;
         state.stats.envelopes = state.stats.envelopes.saturating_sub(envelopes);
         state.stats.octets = state.stats.octets.saturating_sub(octets);
         Ok(envelopes)
@@ -368,46 +475,6 @@ impl Spool {
     pub fn stats(&self) -> Stats {
         self.lock().stats
     }
-}
-
-fn sqlite_error(path: &Path, source: rusqlite::Error) -> SpoolError {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    match source.sqlite_error_code() {
-        Some(DatabaseCorrupt | NotADatabase) => {
-            SpoolError::Damaged { path: path.to_owned(), problem: source.to_string() }
-        }
-        _ => SpoolError::Sqlite { path: path.to_owned(), source },
-    }
-}
-
-fn open_file(path: &Path) -> Result<(Connection, Stats), SpoolError> {
-    let sqlite = |source| sqlite_error(path, source);
-    let connection = Connection::open(path).map_err(sqlite)?;
-    // A limit on the log keeps one burst from holding disk space for ever.
-    let pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=10000; PRAGMA journal_size_limit=16777216;";
-    connection.execute_batch(pragmas).map_err(sqlite)?;
-    let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(sqlite)?;
-    if sound != "ok" {
-        return Err(SpoolError::Damaged { path: path.to_owned(), problem: sound });
-    }
-    let have: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(sqlite)?;
-    if have != 0 && have != VERSION {
-        return Err(SpoolError::Version { path: path.to_owned(), have });
-    }
-    let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;");
-    connection.execute_batch(&make).map_err(sqlite)?;
-    let stats = connection
-        .query_row(
-            "SELECT (SELECT count(*) FROM spool), (SELECT coalesce(sum(length(octets) + ?1), 0) FROM spool),
-                    envelopes, items FROM evicted",
-            [ROW_OVERHEAD as i64],
-            |row| {
-                let figure = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
-                Ok(Stats { envelopes: figure(0)?, octets: figure(1)?, evicted: figure(2)?, evicted_items: figure(3)? })
-            },
-        )
-        .map_err(sqlite)?;
-    Ok((connection, stats))
 }
 
 #[cfg(test)]

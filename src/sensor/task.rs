@@ -63,6 +63,11 @@ impl Dwells {
         due && self.lock().iter().any(|task| task.covers(cell, at))
     }
 
+    /// Whether anything is dwelt on at `now`.
+    pub fn any(&self, now: Timestamp) -> bool {
+        self.lock().iter().any(|task| now >= task.from_ns && now < task.until_ns)
+    }
+
     /// What is dwelt on at `now`, for the health report.
     pub fn at(&self, now: Timestamp) -> Vec<Dwell> {
         let tasks = self.lock();

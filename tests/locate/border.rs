@@ -112,7 +112,7 @@ pub fn scene(seed: u64, disciplined: bool, sigma_ns: f64) -> Scene {
                 broadcast: Vec::new(),
                 fields: None,
                 content_sha256: None,
-                receiver: ReceiverState { stream: "s1".into(), clipped_ppm: 0, lost_samples: 0 },
+                receiver: ReceiverState { stream: "s1".into(), ..ReceiverState::default() },
             };
             lines.push((node.clone(), observation));
         }

@@ -279,11 +279,48 @@ fn si_15_keeps_two_cells_apart() {
 
 const TDD: TddConfig = TddConfig { subframe_assignment: 2, special_subframe_patterns: 7 };
 
+/// A cell whose reference signals reach so far below and above its carrier, kHz; its MIB says 75 resource blocks, 6750 to either side.
+fn occupying(below_khz: u16, above_khz: u16) -> LteCell {
+    let signal = serde_json::json!({
+        "rs_sinr_db": 15.0,
+        "rssi_dbfs": -40.0,
+        "occupied": { "below_khz": below_khz, "above_khz": above_khz, "looked_khz": 9000, "floor_db": -16.0 },
+    });
+    own().with(|f| f.signal = Some(serde_json::from_value(signal).unwrap()))
+}
+
 #[test]
 fn si_17_fires_when_sib1_is_of_another_duplex_or_band_than_the_signal() {
     assert_eq!(alone("SI-17", &own().sib1(|s| s.tdd = Some(TDD))), [A]);
     assert_eq!(alone("SI-17", &own().with(|f| f.radio.as_mut().unwrap().tdd = true)), [A]);
     assert_eq!(alone("SI-17", &own().sib1(|s| s.bands = vec![7])), [A]);
+}
+
+#[test]
+fn si_17_fires_when_reference_signals_fill_another_width_than_the_mib_says() {
+    assert_eq!(alone("SI-17", &occupying(4500, 4500)), [B], "50 blocks");
+    assert_eq!(alone("SI-17", &occupying(9000, 9000)), [B], "100 blocks");
+    assert_eq!(alone("SI-17", &occupying(4500, 4500).sib1(|s| s.bands = vec![7])), [A], "with the band");
+}
+
+#[test]
+fn si_17_near_miss_a_width_that_nearly_agrees_or_cannot_be_told_is_silent() {
+    for (below, above) in [(6750, 6750), (6660, 6750), (5400, 5400), (8100, 8100), (6750, 4100)] {
+        assert_eq!(alone("SI-17", &occupying(below, above)), [], "{below} {above}");
+    }
+    assert_eq!(alone("SI-17", &occupying(4500, 4500).with(|f| f.signal.as_mut().unwrap().occupied = None)), []);
+    assert_eq!(alone("SI-17", &occupying(4500, 4500).with(|f| f.mib = None)), []);
+}
+
+#[test]
+fn si_17_benign_lookalike_edge_blocks_that_an_operator_switches_off_and_a_licensed_cell_are_milder() {
+    assert_eq!(alone("SI-17", &occupying(5940, 5940)), [], "66 of 75 blocks");
+    let licence = register(&["TH-1,lte,520-03,,700,131073,30,licensed,"]);
+    assert_eq!(
+        tiers(&judge_anew(Some(licence), [occupying(4500, 4500).heard(0)]), "SI-17"),
+        [C],
+        "a filter may do that"
+    );
 }
 
 #[test]
@@ -308,4 +345,5 @@ fn si_17_benign_lookalike_tdd_that_agrees_and_a_band_that_is_not_known_are_silen
 #[test]
 fn si_17_keeps_two_cells_apart() {
     kept_apart("SI-17", None, vec![], &own().sib1(|s| s.tdd = Some(TDD)), &other());
+    kept_apart("SI-17", None, vec![], &occupying(4500, 4500), &other());
 }

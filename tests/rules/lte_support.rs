@@ -385,7 +385,7 @@ impl LteCell {
             broadcast,
             fields: Some(Fields::Lte(Box::new(fields))),
             content_sha256: None,
-            receiver: ReceiverState { stream: self.stream.clone(), clipped_ppm: 0, lost_samples: 0 },
+            receiver: ReceiverState { stream: self.stream.clone(), ..ReceiverState::default() },
         }
     }
 }

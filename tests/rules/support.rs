@@ -203,7 +203,7 @@ impl Cell {
                 .collect(),
             fields: Some(Fields::Gsm(self.fields.clone())),
             content_sha256: None,
-            receiver: ReceiverState { stream: self.stream.clone(), clipped_ppm: 0, lost_samples: 0 },
+            receiver: ReceiverState { stream: self.stream.clone(), ..ReceiverState::default() },
         }
     }
 }

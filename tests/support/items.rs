@@ -152,7 +152,7 @@ impl Journal {
             ],
             fields: None,
             content_sha256: None,
-            receiver: ReceiverState { stream: "s1".into(), clipped_ppm: 0, lost_samples: 0 },
+            receiver: ReceiverState { stream: "s1".into(), ..ReceiverState::default() },
         }
     }
 

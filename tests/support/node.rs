@@ -6,7 +6,9 @@ use daen::radio::source::IqSource;
 use daen::rules::{Config, Engine, Register};
 use daen::sensor::cadence::Cadence;
 use daen::sensor::receive::{Counters, Station};
+use daen::sensor::whereabouts::Whereabouts;
 use daen::units::Nanos;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
 
@@ -28,8 +30,11 @@ pub fn items(
     let mut station = Station {
         engine: Engine::new(Config::default(), register),
         cadence: Cadence::new(Nanos::from_secs(1)),
-        clock: Clock { source: clock, sigma_ns: None, locked: false, since_ns: None },
-        position,
+        whereabouts: Arc::new(Whereabouts::fixed(
+            Clock { source: clock, sigma_ns: None, locked: false, since_ns: None },
+            position,
+        )),
+        instrument: Default::default(),
         items: sender,
         counters: &counters,
         keep: &mut |_| (),

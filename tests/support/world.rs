@@ -172,7 +172,7 @@ impl World {
             broadcast: vec![BroadcastBlock { name: "SI3".into(), octets: Octets(si3.clone()), count: 4 }],
             fields: None,
             content_sha256: Some(Octets(si3)),
-            receiver: ReceiverState { stream: pole.stream.clone(), clipped_ppm: 0, lost_samples: 0 },
+            receiver: ReceiverState { stream: pole.stream.clone(), ..ReceiverState::default() },
         }
     }
 }

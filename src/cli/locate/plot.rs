@@ -181,6 +181,7 @@ fn paint(map: &Map<'_>, root: &Canvas<'_>) -> anyhow::Result<()> {
     let label = |size: u32, colour: RGBColor| {
         ("sans-serif", size).into_font().color(&colour).pos(Pos::new(HPos::Left, VPos::Center))
     };
+    let mut taken = Vec::new();
     for (i, (suspect, fix)) in map.fixes.iter().enumerate() {
         let colour = FOUND[i % FOUND.len()];
         // The likeliest is drawn last and lies on top.
@@ -203,7 +204,8 @@ fn paint(map: &Map<'_>, root: &Canvas<'_>) -> anyhow::Result<()> {
             let right = at[0] > low[0] + 0.6 * (high[0] - low[0]);
             let (side, dx) = if right { (HPos::Right, -12) } else { (HPos::Left, 12) };
             let style = |size| label(size, colour).pos(Pos::new(side, VPos::Center));
-            let dy = 34 * rank as i32;
+            let pixels = chart.backend_coord(&(at[0], at[1]));
+            let dy = free_row(&mut taken, pixels, right);
             chart.draw_series([EmptyElement::at((at[0], at[1]))
                 + Text::new(name, (dx, dy - 14), style(15))
                 + Text::new(spot, (dx, dy + 3), style(13))])?;
@@ -217,6 +219,26 @@ fn paint(map: &Map<'_>, root: &Canvas<'_>) -> anyhow::Result<()> {
     }
     scale_bar(&mut chart, low, high)?;
     legend(map, &foot)
+}
+
+/// Height of a label of two lines, and how far labels reach from their place, pixels.
+const LABEL: (i32, i32) = (36, 430);
+
+/// How far below its place a label goes so that it lies on none that is there already: the nearest free row, down or up.
+fn free_row(taken: &mut Vec<(i32, i32, bool)>, (x, y): (i32, i32), right: bool) -> i32 {
+    // Labels on one side overlap within the length of one; those on both sides of a place do not meet unless they face each other.
+    let reach = |x: i32, right: bool| if right { (x - LABEL.1, x) } else { (x, x + LABEL.1) };
+    let (from, to) = reach(x, right);
+    let free = |dy: i32| {
+        taken.iter().all(|&(other_x, other_y, other_right)| {
+            let (other_from, other_to) = reach(other_x, other_right);
+            (y + dy - other_y).abs() >= LABEL.0 || to <= other_from || other_to <= from
+        })
+    };
+    let rows = (0..40).flat_map(|n| [n * 6, -n * 6]);
+    let dy = rows.into_iter().find(|dy| free(*dy)).unwrap_or_default();
+    taken.push((x, y + dy, right));
+    dy
 }
 
 type Chart<'a, 'b> = ChartContext<
@@ -264,4 +286,26 @@ fn legend(map: &Map<'_>, foot: &Canvas<'_>) -> anyhow::Result<()> {
     };
     foot.draw(&Text::new(line, (36, 38), style))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_near_places_do_not_lie_on_each_other() {
+        let mut taken = Vec::new();
+        for n in 0..6 {
+            free_row(&mut taken, (500 + 3 * n, 400 + 2 * n), false);
+        }
+        free_row(&mut taken, (800, 405), true);
+        for (i, a) in taken.iter().enumerate() {
+            for b in &taken[..i] {
+                assert!((a.1 - b.1).abs() >= LABEL.0, "{taken:?}");
+            }
+        }
+        // One far away stays where it is.
+        assert_eq!(free_row(&mut taken, (20, 100), false), 0);
+        assert_eq!(free_row(&mut taken, (20, 780), false), 0);
+    }
 }

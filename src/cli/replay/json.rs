@@ -142,7 +142,7 @@ fn cell_line<'a>(file: &'a str, cell: &'a Cell) -> CellLine<'a> {
         file,
         rat: seen.cell.rat,
         center_hz: seen.cell.center_hz,
-        channel: super::channel(seen),
+        channel: seen.channel(),
         plmns: identity.map(|identity| identity.plmns.as_slice()),
         area: identity.and_then(|identity| identity.area),
         cell_id: identity.and_then(|identity| identity.cell_id),

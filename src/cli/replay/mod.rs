@@ -6,8 +6,6 @@ mod receive;
 mod table;
 
 use anyhow::{Context, bail};
-use daen::cell::{Rat, gsm_arfcn, lte_earfcn};
-use daen::observation::{Fields, Observation};
 use daen::radio::convert::Datatype;
 use daen::radio::raw::{self, RawFormat};
 use daen::radio::recording::Recording;
@@ -106,18 +104,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         (0, _) => Ok(()),
         (1, 1) => bail!("the recording could not be read"),
         (failed, all) => bail!("{failed} of {all} recordings could not be read"),
-    }
-}
-
-/// The channel number of a cell: of LTE in the band that the cell says it is in, for the carrier alone does not tell.
-fn channel(seen: &Observation) -> Option<u32> {
-    match seen.cell.rat {
-        Rat::Gsm => gsm_arfcn(seen.cell.center_hz).map(u32::from),
-        Rat::Lte => {
-            let sib1 = seen.fields.as_ref().and_then(Fields::lte)?.sib1.as_ref()?;
-            sib1.bands.iter().find_map(|&band| lte_earfcn(seen.cell.center_hz, band))
-        }
-        Rat::Umts | Rat::Nr => None,
     }
 }
 

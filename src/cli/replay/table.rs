@@ -99,7 +99,7 @@ fn of_one_standard(cells: &[Cell], out: &mut impl Write) -> std::io::Result<()> 
             "  {:4} {:>9} {:>5} {:>5}  {:8} {:>5} {:>9} {:>6.1} {:>5.1} {:>+9.0} {:>15}",
             rat.to_string().to_uppercase(),
             format!("{:.3}", seen.cell.center_hz as f64 / 1e6),
-            text(super::channel(seen).map(|n| n.to_string())),
+            text(seen.channel().map(|n| n.to_string())),
             seen.cell.id,
             text(identity.and_then(|i| i.plmns.first()).map(|plmn| plmn.to_string())),
             text(identity.and_then(|i| i.area).map(|area| area.to_string())),

@@ -4,10 +4,12 @@
 //! between, the next start finds either all of it or nothing and reads the batch again. A person's action is a transaction of its own,
 //! and the analysis, which keeps alerts in memory between batches, notices it by a counter that the action raises.
 
-use super::rows::{TABLES, emitters, node_views, places, read_alerts, read_events, to_cbor, write_alert, write_event};
+use super::rows::{
+    TABLES, emitters, journeys, node_views, places, read_alerts, read_events, timekeeping, write_alert, write_event,
+};
 use super::{Alert, AlertId, Closing, Event, EventKind, State, Step, Summary};
 use crate::hub::fuse::{Emitter, EmitterId, Fuse, FuseConfig, NodeView};
-use crate::hub::place::{Kept, Places};
+use crate::hub::place::{Kept, KeptPlaces};
 use crate::hub::store::{Store, StoreError};
 use crate::observation::NodeId;
 use crate::units::Timestamp;
@@ -319,6 +321,17 @@ impl Book {
         places(&lock(&self.inner.desk))
     }
 
+    /// Everything that is kept of places.
+    ///
+    /// # Errors
+    /// [`AlertError`].
+    pub fn kept_places(&self) -> Result<KeptPlaces, AlertError> {
+        let spent_to = self.time_line()?[1];
+        let connection = lock(&self.inner.desk);
+        let (time, journeys) = (timekeeping(&connection)?, journeys(&connection)?);
+        Ok(KeptPlaces { places: places(&connection)?, spent_to, time, journeys })
+    }
+
     /// Where the hub's time line stands, and up to where the budget of fixes is spent; `None`: at no envelope yet.
     ///
     /// # Errors
@@ -359,7 +372,7 @@ impl Cache {
 
 /// One transaction of the analysis.
 pub struct Batch<'a> {
-    connection: &'a Connection,
+    pub(super) connection: &'a Connection,
     cache: &'a mut Cache,
     dirty: BTreeSet<AlertId>,
     events: Vec<Event>,
@@ -418,58 +431,6 @@ impl Batch<'_> {
         self.cache.of_emitter.insert(alert.emitter, None);
         self.dirty.insert(alert.id);
         self.cache.insert(Alert { emitter: to, ..alert.clone() });
-    }
-
-    /// Keeps the emitters and nodes that changed, forgets those that are gone, and moves the cursor.
-    ///
-    /// # Errors
-    /// [`AlertError`].
-    pub fn keep(
-        &mut self,
-        fuse: &Fuse,
-        changed: &BTreeSet<EmitterId>,
-        nodes: &BTreeSet<NodeId>,
-        cursor: i64,
-    ) -> Result<(), AlertError> {
-        let mut write = self.connection.prepare_cached("INSERT OR REPLACE INTO emitters VALUES(?1, ?2)")?;
-        let mut forget = self.connection.prepare_cached("DELETE FROM emitters WHERE id = ?1")?;
-        for id in changed {
-            match fuse.emitter(*id) {
-                Some(emitter) => write.execute(params![id.0 as i64, to_cbor(emitter)])?,
-                None => forget.execute([id.0 as i64])?,
-            };
-        }
-        let mut write = self.connection.prepare_cached("INSERT OR REPLACE INTO node_views VALUES(?1, ?2)")?;
-        let mut forget = self.connection.prepare_cached("DELETE FROM node_views WHERE name = ?1")?;
-        for name in nodes {
-            match fuse.node(name) {
-                Some(node) => write.execute(params![name.as_str(), to_cbor(node)])?,
-                None => forget.execute([name.as_str()])?,
-            };
-        }
-        self.connection
-            .prepare_cached("UPDATE analysis SET cursor = ?1, next_emitter = ?2, evicted = ?3")?
-            .execute(params![cursor, fuse.next_id() as i64, fuse.evicted() as i64])?;
-        Ok(())
-    }
-
-    /// Keeps the places that changed, and where the time line stands.
-    ///
-    /// # Errors
-    /// [`AlertError`].
-    pub fn keep_places(&mut self, places: &mut Places, now: Option<Timestamp>) -> Result<(), AlertError> {
-        self.connection
-            .prepare_cached("UPDATE time_line SET now_ns = ?1, spent_ns = ?2")?
-            .execute(params![now.map(|at| at.0), places.spent_to().map(|at| at.0)])?;
-        let mut write = self.connection.prepare_cached("INSERT OR REPLACE INTO places VALUES(?1, ?2)")?;
-        let mut forget = self.connection.prepare_cached("DELETE FROM places WHERE emitter = ?1")?;
-        for id in places.take_changed() {
-            match places.of(id) {
-                Some(kept) => write.execute(params![id.0.cast_signed(), to_cbor(kept)])?,
-                None => forget.execute([id.0.cast_signed()])?,
-            };
-        }
-        Ok(())
     }
 
     fn write_alerts(&mut self) -> Result<(), AlertError> {

@@ -1,4 +1,5 @@
-//! Rules that only the hub can judge, because they take several nodes, a fix or the register: ID-12, RF-11, XB-04, XB-05 and XB-06.
+//! Rules that only the hub can judge, because they take several nodes, a fix or the register: ID-12, RF-10 to
+//! RF-12, XB-01 and XB-04 to XB-06.
 //!
 //! One identity from two places is a copy or a repeater. A repeater amplifies: its carrier is the licensed cell's to a few ppb, its
 //! octets are the same, its frames are late by what its filter and the detour take. A copy has its own oscillator and says what it was
@@ -6,7 +7,8 @@
 
 use super::classify::LICENSED_LIMIT_PPB;
 use crate::hub::fuse::{Emitter, Licence};
-use crate::hub::place::{Kept, OffSite, Paths, Placed, Places};
+use crate::hub::place::antenna::{Across, Levels};
+use crate::hub::place::{Kept, OffSite, Paths, Placed, Places, Track};
 use crate::observation::{Evidence, Tier};
 use crate::units::{Nanos, Timestamp};
 
@@ -27,6 +29,8 @@ pub struct HubEvidence {
 
 /// How old a carrier comparison may be that decides which of two twins is the copy.
 const FRESH: Nanos = Nanos::from_secs(600);
+/// A transmitter moves that is certainly faster; reference of rule RF-10.
+const MOVES_M_S: f64 = 2.0;
 /// Fixes in a row that must exclude the registered site: one may be a bad moment.
 const OFF_IN_A_ROW: u32 = 3;
 /// Repeaters serve one band: carriers within this belong to it. The widest downlink band of GSM and LTE below 3 GHz has 90 MHz (band 41
@@ -39,7 +43,10 @@ const SAME_DELAY_NS: f64 = 2_000.0;
 pub fn title(rule: &str) -> Option<&'static str> {
     Some(match rule {
         "ID-12" => "one identity from two places",
+        "RF-10" => "transmitter that moves",
         "RF-11" => "licensed cell away from its registered site",
+        "RF-12" => "licensed cell stronger beyond the border than its antenna explains",
+        "XB-01" => "licensed cell strong deep beyond the border",
         "XB-04" => "licensed cell heard a second time, late and unchanged",
         "XB-05" => "what tells a repeater from a copy",
         "XB-06" => "several operators' cells repeated alike",
@@ -57,19 +64,23 @@ pub(super) fn compare(emitter: &Emitter, twins: &[&Emitter], places: &Places) ->
     let mut found: Vec<HubEvidence> =
         twins.iter().find_map(|twin| clone_of(emitter, twin, places)).into_iter().collect();
     let Some(kept) = kept else { return found };
+    found.extend(kept.placed.track.as_ref().and_then(|track| moving(kept, track)));
     if let Some(paths) = &kept.paths {
         if !paths.confirmed() {
             return found;
         }
         if paths.repeated() {
             found.extend(repeater(emitter, kept, paths, places));
-        } else if found.is_empty() {
+        } else if found.iter().all(|found| found.rule != "ID-12") {
             found.push(copy_beside(kept, paths));
         }
     } else if let Some(off) =
         kept.off.filter(|off| off.in_a_row >= OFF_IN_A_ROW && found.is_empty() && twins.is_empty())
     {
         found.push(moved(kept, &off));
+    } else if found.is_empty() && twins.is_empty() && kept.off.is_none() {
+        // It is the licensed cell, and where it should be.
+        found.extend(kept.levels.iter().flat_map(|levels| antenna(kept, levels)));
     }
     found
 }
@@ -217,6 +228,59 @@ fn same_delay(paths: &Paths, other: &Kept) -> bool {
     let both: Vec<f64> =
         paths.late.iter().filter_map(|late| Some(late.excess_ns - of_other(late.node.clone())?)).collect();
     !both.is_empty() && both.iter().all(|difference| difference.abs() <= SAME_DELAY_NS)
+}
+
+/// Rule RF-10: its track was certainly faster than a fix that wanders.
+fn moving(kept: &Kept, track: &Track) -> Option<HubEvidence> {
+    let [speed, sigma] = track.top_m_s;
+    if speed - 3.0 * sigma <= MOVES_M_S {
+        return None;
+    }
+    let value = format!("{speed:.1} ± {sigma:.1} m/s; {} ({} fixes)", track.describe(), track.fixes);
+    Some(HubEvidence {
+        rule: "RF-10",
+        version: 1,
+        values: vec![evidence("speed along the track of its places", value, format!("at most {MOVES_M_S:.0} m/s"))],
+        innocent: &["a portable cell on its way to its site", "a cell on board a train, a boat or an aircraft"],
+        at: kept.solved_ns,
+    })
+}
+
+/// Rules RF-11, RF-12 and XB-01 from the levels of a licensed cell at its own site.
+fn antenna(kept: &Kept, levels: &Levels) -> Vec<HubEvidence> {
+    const WEATHER: &[&str] = &[
+        "weather that carries signals far (ducting) for hours",
+        "power, height or direction that the register has wrong",
+        "a node's antenna or level calibration",
+    ];
+    let found = |rule, values| HubEvidence { rule, version: 1, values, innocent: WEATHER, at: kept.solved_ns };
+    let mut all = Vec::new();
+    if let Some(turned) = levels.turned() {
+        let value = format!("{:.0}° by the levels at {} nodes", turned.found_deg, turned.nodes);
+        let expected =
+            format!("{:.0}°, as registered (chi-square worse by {:.0})", turned.registered_deg, turned.better);
+        all.push(found("RF-11", vec![evidence("direction of the antenna, degrees from north", value, expected)]));
+    }
+    let heard = |across: &Across| {
+        format!(
+            "{:.1} dBm at {}, {:.1} km inside {}",
+            across.level_dbm,
+            across.node,
+            across.depth_m * 1e-3,
+            across.country
+        )
+    };
+    if let Some(across) = levels.spills() {
+        let [dbm, sigma] = across.explained_dbm.unwrap_or_default();
+        let expected =
+            format!("{dbm:.1} ± {sigma:.1} dBm by registered power and direction, more for a tenth of a day at most");
+        all.push(found("RF-12", vec![evidence("level beyond the border", heard(across), expected)]));
+    }
+    if let Some(across) = levels.reaches_deep() {
+        let expected = "below -75 dBm at 2 km and more, for all but a tenth of a day";
+        all.push(found("XB-01", vec![evidence("level deep beyond the border", heard(across), expected)]));
+    }
+    all
 }
 
 fn moved(kept: &Kept, off: &OffSite) -> HubEvidence {

@@ -2,7 +2,7 @@
 
 use super::{Alert, AlertId, Assessment, Closing, EventKind, State, regulators};
 use crate::hub::fuse::Emitter;
-use crate::hub::place::Placed;
+use crate::hub::place::{Jump, Placed};
 use crate::observation::VerdictClass;
 use crate::units::{Nanos, Timestamp};
 
@@ -163,10 +163,13 @@ fn update(alert: &Alert, seen: &Seen<'_>, now: Timestamp, config: &AlertConfig) 
             changes.push(format!("also for {}", regulator.name()));
         }
     }
-    if let Some(placed) = placed
-        && let Some(what) = take_place(&mut next, placed)
-    {
-        changes.push(what);
+    if let Some(placed) = placed {
+        changes.extend(new_jumps(&next, placed));
+        let first = next.fix.as_ref().is_none_or(|fix| fix.best().is_none() || fix.moves() != placed.moves());
+        let what = take_place(&mut next, placed);
+        // A fix a second is not news a second: the feed hears of it as often as of one that is still heard.
+        let due = first || !changes.is_empty() || now - alert.event_ns >= config.heard_interval;
+        changes.extend(what.filter(|_| due));
     }
     if !changes.is_empty() {
         next.changed_ns = now;
@@ -180,11 +183,17 @@ fn update(alert: &Alert, seen: &Seen<'_>, now: Timestamp, config: &AlertConfig) 
     Step { alert: next, kind: due.then_some(EventKind::Heard), detail: String::new() }
 }
 
+/// Licensed cells near it that have jumped and of which the alert does not say so yet, in words.
+fn new_jumps(alert: &Alert, placed: &Placed) -> Vec<String> {
+    let told = |jump: &Jump| alert.fix.as_ref().is_some_and(|fix| fix.jumps.contains(jump));
+    placed.jumps.iter().filter(|jump| !told(jump)).map(Jump::describe).collect()
+}
+
 /// Takes over where the emitter is; a place that was found stays when a later attempt finds none. Gives the words where that is news.
 fn take_place(alert: &mut Alert, placed: &Placed) -> Option<String> {
     let found = placed.best().is_some();
-    let known = alert.fix.as_ref().is_some_and(|fix| fix.best().is_some());
-    if known && !found {
+    if let Some(fix) = alert.fix.as_mut().filter(|fix| fix.best().is_some() && !found) {
+        fix.jumps.clone_from(&placed.jumps);
         return None;
     }
     let news = found && alert.fix.as_ref().is_none_or(|before| placed.differs(before));

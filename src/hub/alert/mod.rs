@@ -12,6 +12,7 @@
 mod book;
 mod classify;
 mod compare;
+mod keep;
 mod lifecycle;
 mod rows;
 mod territory;

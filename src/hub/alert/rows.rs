@@ -3,11 +3,12 @@
 
 use super::{Alert, AlertError, AlertId, Event, EventKind, Summary};
 use crate::hub::fuse::{Emitter, EmitterId, NodeView};
-use crate::hub::place::Kept;
+use crate::hub::place::{Kept, KeptTime, Timekeeping, TrackFix};
 use crate::units::Timestamp;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 
 pub(super) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS analysis(
@@ -23,6 +24,11 @@ CREATE TABLE IF NOT EXISTS emitters(id INTEGER PRIMARY KEY, state BLOB NOT NULL)
 CREATE TABLE IF NOT EXISTS places(emitter INTEGER PRIMARY KEY, state BLOB NOT NULL);
 -- Where the hub's time line stands, and up to where the budget of fixes is spent.
 CREATE TABLE IF NOT EXISTS time_line(one INTEGER PRIMARY KEY CHECK(one = 1), now_ns INTEGER, spent_ns INTEGER);
+-- Licensed cells' frame phases, and what is kept beside them.
+CREATE TABLE IF NOT EXISTS phases(emitter INTEGER PRIMARY KEY, state BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS timekeeping(one INTEGER PRIMARY KEY CHECK(one = 1), state BLOB NOT NULL);
+-- The fixes of emitters that are followed, by number.
+CREATE TABLE IF NOT EXISTS journeys(emitter INTEGER, number INTEGER, state BLOB NOT NULL, PRIMARY KEY(emitter, number));
 CREATE TABLE IF NOT EXISTS node_views(name TEXT PRIMARY KEY, state BLOB NOT NULL);
 -- AUTOINCREMENT: a number is never used again.
 CREATE TABLE IF NOT EXISTS alerts(
@@ -95,6 +101,39 @@ pub(super) fn places(connection: &Connection) -> Result<Vec<(EmitterId, Kept)>, 
         Ok((EmitterId(id.cast_unsigned()), from_cbor(&state, "places", &id)?))
     })
     .collect()
+}
+
+pub(super) fn timekeeping(connection: &Connection) -> Result<Timekeeping, AlertError> {
+    let mut statement = connection.prepare_cached("SELECT emitter, state FROM phases ORDER BY emitter")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    let cells = rows.map(|row| {
+        let (id, state) = row?;
+        from_cbor(&state, "phases", &id)
+    });
+    let cells = cells.collect::<Result<Vec<_>, AlertError>>()?;
+    let mut statement = connection.prepare_cached("SELECT state FROM timekeeping")?;
+    let mut rows = statement.query([])?;
+    let kept = match rows.next()? {
+        Some(row) => from_cbor(&row.get::<_, Vec<u8>>(0)?, "timekeeping", &1)?,
+        None => KeptTime::default(),
+    };
+    Ok(Timekeeping::restore(kept, cells))
+}
+
+/// The fixes of each emitter that is followed, by number.
+type Journeys = BTreeMap<EmitterId, Vec<(u64, TrackFix)>>;
+
+pub(super) fn journeys(connection: &Connection) -> Result<Journeys, AlertError> {
+    let mut statement =
+        connection.prepare_cached("SELECT emitter, number, state FROM journeys ORDER BY emitter, number")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get(2)?)))?;
+    let mut journeys = Journeys::new();
+    for row in rows {
+        let (id, number, state): (i64, i64, Vec<u8>) = row?;
+        let fix = from_cbor(&state, "journeys", &id)?;
+        journeys.entry(EmitterId(id.cast_unsigned())).or_default().push((number.cast_unsigned(), fix));
+    }
+    Ok(journeys)
 }
 
 /// `which` is made from numbers and constants of this module only.

@@ -76,7 +76,7 @@ impl Work<'_, '_> {
         self.now = now;
         let ground = Ground { atlas: &self.config.atlas, config: &self.config.place };
         let in_full = |emitter: &Emitter, before: Option<&Kept>| {
-            let compared = before.is_some_and(|kept| kept.off.is_some() || kept.paths.is_some());
+            let compared = before.is_some_and(Kept::is_compared);
             compared || !emitter.findings.is_empty() || !emitter.distinct.is_empty()
         };
         for (at, id) in self.places.run_due(self.fuse, &ground, now, in_full) {
@@ -89,7 +89,7 @@ impl Work<'_, '_> {
     /// The envelope of `node` is read: judges what it spoke of, then what it no longer speaks of.
     pub(super) fn conclude(&mut self, node: &NodeId, arrived: Timestamp) -> Result<(), AlertError> {
         for (id, at) in std::mem::take(&mut self.heard) {
-            self.places.heard(self.fuse, id, arrived, &self.config.place);
+            self.places.heard(self.fuse, id, node, arrived, &self.config.place);
             self.judge(id, at, true)?;
             let twins: Vec<EmitterId> = self.fuse.twins(id).iter().map(|twin| twin.id).collect();
             for twin in twins {
@@ -144,7 +144,7 @@ impl Work<'_, '_> {
         let Some(emitter) = self.fuse.emitter(id) else { return Ok(()) };
         let twins = self.fuse.twins(id);
         let alert = self.batch.alert_of(id)?;
-        let compared = self.places.of(id).is_some_and(|kept| kept.off.is_some() || kept.paths.is_some());
+        let compared = self.places.of(id).is_some_and(Kept::is_compared);
         if alert.is_none() && emitter.findings.is_empty() && twins.is_empty() && !compared {
             return Ok(());
         }

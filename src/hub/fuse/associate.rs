@@ -335,6 +335,7 @@ fn record(emitter: &mut Emitter, heard: &Heard<'_>, relative: Option<RelativeCar
     emitter.first = emitter.first.min(heard.at);
     emitter.last = emitter.last.max(heard.at);
     emitter.observations += 1;
+    emitter.channel = observation.channel().or(emitter.channel);
     if newest && observation.identity.is_some() {
         emitter.licence = heard.licence.clone();
     }

@@ -200,6 +200,9 @@ pub struct Emitter {
     pub id: EmitterId,
     /// What is heard before anything is decoded.
     pub key: CellKey,
+    /// Number of its carrier, where the standard and, for LTE, what it broadcasts tell it.
+    #[serde(default)]
+    pub channel: Option<u32>,
     /// First heard.
     pub first: Timestamp,
     /// Last heard.
@@ -233,6 +236,7 @@ impl Emitter {
         Emitter {
             id,
             key,
+            channel: None,
             first: at,
             last: at,
             observations: 0,
@@ -377,6 +381,7 @@ impl Emitter {
         let offset = self.lines;
         self.lines += other.lines;
         self.first = self.first.min(other.first);
+        self.channel = self.channel.or(other.channel);
         if other.last > self.last {
             self.last = other.last;
             self.licence = other.licence;

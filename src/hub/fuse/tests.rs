@@ -82,7 +82,7 @@ fn hear(node: &Node, station: &Station, second: i64) -> Observation {
         broadcast: vec![],
         fields: None,
         content_sha256: None,
-        receiver: ReceiverState { stream: node.stream.to_owned(), clipped_ppm: 0, lost_samples: 0 },
+        receiver: ReceiverState { stream: node.stream.to_owned(), ..ReceiverState::default() },
     }
 }
 
@@ -428,4 +428,29 @@ fn a_rogue_among_two_reference_cells_makes_no_licensed_cell_look_odd() {
         take(&mut fuse, &n2, &hear(&n2, &cell, second));
     }
     assert_eq!(of_key(&fuse).len(), 1);
+}
+
+#[test]
+fn an_lte_cell_has_its_channel_number_once_it_has_said_its_band() {
+    let mut fuse = Fuse::new(FuseConfig::default());
+    let n1 = node("n1", 0.0);
+    let key = CellKey { rat: Rat::Lte, center_hz: 1_827_500_000, id: 30 };
+    let station = Station { key, ..Station::new(5) };
+    let channel = |fuse: &Fuse| fuse.emitters().find(|emitter| emitter.key == key).unwrap().channel;
+    let mut observation = Observation { timing: None, ..hear(&n1, &station, 1) };
+    take(&mut fuse, &n1, &observation);
+    assert_eq!(channel(&fuse), None, "several bands hold the carrier");
+    let sib1 = serde_json::json!({
+        "tac": 700, "eci": 131_073, "cell_barred": false, "intra_freq_reselection_allowed": true, "csg_indication": false,
+        "q_rx_lev_min": -62, "bands": [3], "si_window_ms": 20, "value_tag": 7, "ims_emergency": true,
+        "bandwidth_reduced": false, "extensions": 2,
+    });
+    let fields = lte::LteFields { sib1: Some(serde_json::from_value(sib1).unwrap()), ..lte::LteFields::default() };
+    observation.fields = Some(Fields::Lte(Box::new(fields)));
+    observation.at_ns = Timestamp(observation.at_ns.0 + 1);
+    take(&mut fuse, &n1, &observation);
+    // TS 36.101 clause 5.7.3: 1200 + 10 (1827.5 - 1805).
+    assert_eq!(channel(&fuse), Some(1425));
+    take(&mut fuse, &n1, &Observation { fields: None, ..observation });
+    assert_eq!(channel(&fuse), Some(1425), "what it said is remembered");
 }

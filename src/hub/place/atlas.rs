@@ -36,6 +36,10 @@ pub struct Site {
     pub lon_deg: f64,
     /// Above ground, metres.
     pub antenna_height_m: Option<f64>,
+    /// Where the antenna looks, degrees clockwise from north.
+    pub azimuth_deg: Option<u16>,
+    /// Radiated power in the middle of its beam.
+    pub eirp_dbm: Option<f64>,
 }
 
 impl Site {
@@ -71,6 +75,8 @@ impl Atlas {
                 lat_deg,
                 lon_deg,
                 antenna_height_m: entry.antenna_height_m,
+                azimuth_deg: entry.azimuth_deg,
+                eirp_dbm: entry.eirp_dbm,
             };
             let known = sites.entry(site.register_id.clone()).or_insert_with(|| Some(site.clone()));
             if known.as_ref().is_some_and(|k| (k.lat_deg, k.lon_deg) != (site.lat_deg, site.lon_deg)) {

@@ -1,10 +1,11 @@
 //! From the emitters to a solver's problem: the newest observation of every node that hears the suspect, and of the licensed cells that
 //! serve as the clock where a node has no time of its own.
 
+use super::timekeeping::{Timekeeping, name};
 use super::{Atlas, PlaceConfig};
 use crate::cell::CellKey;
 use crate::hub::fuse::{Emitter, EmitterId, Fuse, Licence, Sighting};
-use crate::locate::gather::{Heard, Options, Suspect, suspects};
+use crate::locate::gather::{Heard, Options, Suspect, suspects_by};
 use crate::observation::{Clock, ClockSource, NodeId, Observation, Position, ReceiverState};
 use crate::units::{Nanos, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,32 +50,41 @@ impl<'a> References<'a> {
         References { by_node }
     }
 
+    /// Those that a node hears.
+    pub fn of(&self, node: &NodeId) -> &[&'a Emitter] {
+        self.by_node.get(node).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// The cells that give the most of `nodes` a clock: always the one that helps most of those that have least.
-    fn choose(&self, nodes: &BTreeSet<&NodeId>, not: CellKey, fresh: impl Fn(&Sighting) -> bool) -> Vec<&'a Emitter> {
+    fn choose(
+        &self,
+        nodes: &BTreeSet<&NodeId>,
+        not: CellKey,
+        serves: impl Fn(&Emitter, &Sighting) -> bool,
+    ) -> Vec<&'a Emitter> {
         let mut hearers: BTreeMap<EmitterId, (&'a Emitter, Vec<&NodeId>)> = BTreeMap::new();
         for node in nodes {
-            for &emitter in self.by_node.get(*node).into_iter().flatten() {
-                if emitter.key != not && emitter.sightings.get(*node).is_some_and(|s| s.timing.is_some() && fresh(s)) {
+            for &emitter in self.of(node) {
+                let serves = |s: &Sighting| s.timing.is_some() && serves(emitter, s);
+                if emitter.key != not && emitter.sightings.get(*node).is_some_and(serves) {
                     hearers.entry(emitter.id).or_insert((emitter, Vec::new())).1.push(node);
                 }
             }
         }
-        // One cell of a key: a problem knows cells by their keys.
-        let mut keys = BTreeSet::new();
         let mut have: BTreeMap<&NodeId, usize> = BTreeMap::new();
-        let mut chosen = Vec::new();
+        let (mut chosen, mut taken) = (Vec::new(), BTreeSet::new());
         while chosen.len() < MAX_REFERENCES {
             let gain = |nodes: &[&NodeId]| -> usize {
                 nodes.iter().map(|node| ENOUGH.saturating_sub(have.get(node).copied().unwrap_or(0))).sum()
             };
             let next = hearers
                 .iter()
-                .filter(|(_, (emitter, heard_by))| !keys.contains(&emitter.key) && heard_by.len() >= 2)
+                .filter(|(id, (_, heard_by))| !taken.contains(*id) && heard_by.len() >= 2)
                 .max_by_key(|(id, (_, heard_by))| (gain(heard_by), heard_by.len(), std::cmp::Reverse(**id)));
             let Some((emitter, heard_by)) = next.map(|(_, entry)| entry).filter(|(_, nodes)| gain(nodes) > 0) else {
                 break;
             };
-            keys.insert(emitter.key);
+            taken.insert(emitter.id);
             heard_by.iter().for_each(|node| *have.entry(node).or_insert(0) += 1);
             chosen.push(*emitter);
         }
@@ -86,12 +96,16 @@ impl<'a> References<'a> {
 pub(super) fn inputs(
     emitter: &Emitter,
     references: &References<'_>,
+    time: &Timekeeping,
     atlas: &Atlas,
     config: &PlaceConfig,
 ) -> Option<Inputs> {
     let since = emitter.last - config.window;
     let fresh = move |sighting: &Sighting| sighting.last >= since;
-    let own: Vec<&Sighting> = emitter.sightings.values().filter(|sighting| fresh(sighting)).collect();
+    let serves = |emitter: &Emitter, s: &Sighting| fresh(s) && time.trusts(emitter, s.last);
+    // A licensed cell that jumped is placed by what was read since.
+    let since_jump = |s: &Sighting| !time.phases().began_after(name(emitter), s.last);
+    let own: Vec<&Sighting> = emitter.sightings.values().filter(|s| fresh(s) && since_jump(s)).collect();
     let mut lines: Vec<(&NodeId, Observation)> = own.iter().map(|s| (&s.node, observation(emitter.key, s))).collect();
     let mut sites: BTreeMap<CellKey, Position> = BTreeMap::new();
     let mut clocks = Vec::new();
@@ -100,26 +114,27 @@ pub(super) fn inputs(
     let timed = own.iter().filter(|s| s.timing.is_some() && s.position.is_some());
     if timed.clone().any(|s| !disciplined(&s.clock)) {
         let nodes: BTreeSet<&NodeId> = timed.map(|s| &s.node).collect();
-        let chosen = references.choose(&nodes, emitter.key, fresh);
+        let chosen = references.choose(&nodes, emitter.key, serves);
         let linked = one_group(&nodes, &own, &chosen);
         for licensed in chosen {
             let Licence::Listed { register_id, .. } = &licensed.licence else { continue };
             let Some(site) = atlas.site(register_id) else { continue };
-            sites.insert(licensed.key, site.position(ground_m));
+            sites.insert(name(licensed), site.position(ground_m));
             clocks.push(register_id.clone());
             let mut bridges = 0;
-            for sighting in licensed.sightings.values().filter(|s| fresh(s)) {
+            for sighting in licensed.sightings.values().filter(|s| serves(licensed, s)) {
                 let helps = nodes.contains(&sighting.node) || (!linked && bridges < MAX_BRIDGES);
                 bridges += usize::from(helps && !nodes.contains(&sighting.node));
                 if helps {
-                    lines.push((&sighting.node, observation(licensed.key, sighting)));
+                    lines.push((&sighting.node, observation(name(licensed), sighting)));
                 }
             }
         }
     }
     let heard: Vec<Heard<'_>> = lines.iter().map(|(node, observation)| Heard { node, observation }).collect();
     let options = Options { height_m: config.ground_m.map(|ground| (ground, 0.0)), ..config.options };
-    let found = suspects(&heard, |observation| sites.get(&observation.cell).copied(), &options);
+    let site_of = |observation: &Observation| sites.get(&observation.cell).copied();
+    let found = suspects_by(&heard, site_of, Some(time.phases()), &options);
     let suspect = found.into_iter().find(|suspect| suspect.cell == emitter.key)?;
     Some(Inputs { suspect, clocks })
 }
@@ -170,11 +185,17 @@ pub(super) fn observation(cell: CellKey, sighting: &Sighting) -> Observation {
         broadcast: Vec::new(),
         fields: None,
         content_sha256: None,
-        receiver: ReceiverState { stream: sighting.stream.clone(), clipped_ppm: 0, lost_samples: 0 },
+        receiver: ReceiverState { stream: sighting.stream.clone(), ..ReceiverState::default() },
     }
 }
 
 /// The newest of an emitter's observations that are fresh together.
 pub(super) fn newest(emitter: &Emitter, window: Nanos) -> (Timestamp, usize) {
     (emitter.last, emitter.sightings.values().filter(|s| s.last >= emitter.last - window).count())
+}
+
+/// The oldest of the observations that go into a fix.
+pub(super) fn oldest(emitter: &Emitter, window: Nanos) -> Timestamp {
+    let fresh = emitter.sightings.values().map(|s| s.last).filter(|last| *last >= emitter.last - window);
+    fresh.min().unwrap_or(emitter.last)
 }

@@ -8,6 +8,9 @@
 //! [`PlaceConfig::interval`]. "When" is the hub's time line, the times at which envelopes arrived: the journal read again places the same
 //! emitters at the same points. Where more is due than the budget allows, the emitters heard last go first and the rest waits.
 //!
+//! Licensed cells' frame phases are learned as they are heard ([`timekeeping`](self::Timekeeping)): they link clocks that share no cell,
+//! and tell when a cell has jumped. What findings speak of is followed from fix to fix; where it moves, its place carries the [`Track`].
+//!
 //! The window of an emitter is the newest observation of each node, not older than [`PlaceConfig::window`] before the emitter's newest;
 //! frames are numbered and rates are measured, so observations need not be of one second. Licensed cells are clocks as long as they
 //! have no twin and are not themselves found off their site.
@@ -15,22 +18,30 @@
 //! Limits: one observation a node and emitter goes into a fix (older ones of the same stream would add precision); sites of the register
 //! have the height of the nodes' mean unless the configuration gives the ground.
 
+pub mod antenna;
 pub mod atlas;
 mod delays;
 mod inputs;
+mod journey;
 mod record;
+mod timekeeping;
 
 pub use atlas::{Atlas, Site};
 pub use delays::{Late, Paths, REPEATER_NS};
-pub use record::{Basis, Country, Input, Line, NearSite, Placed, Region, Solution, Unused};
+pub use journey::{Pages, TrackFix};
+pub use record::{Basis, Country, Input, Line, NearSite, Placed, Region, Solution, Track, TrackPoint, Unused};
+pub use timekeeping::{Jump, KeptTime, Timekeeping};
 
 use crate::cell::CellKey;
 use crate::hub::fuse::{Emitter, EmitterId, Fuse, Licence};
 use crate::locate::gather::Options;
-use crate::locate::locate;
 use crate::locate::report::FixReport;
-use crate::units::{Nanos, Timestamp};
+use crate::locate::{Fix, locate, pathloss};
+use crate::observation::NodeId;
+use crate::units::{Db, Nanos, Timestamp};
+use antenna::{Levels, Losses};
 use inputs::References;
+use journey::Journey;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +84,10 @@ impl Default for PlaceConfig {
 const LEAST_BUDGET: usize = 16;
 /// Seconds of budget that may add up.
 const MAX_SAVED_S: f64 = 2.0;
+/// What a node's levels may be off, one standard deviation: receiver and antenna.
+const LEVEL_CALIBRATION: Db = Db(2.0);
+/// Emitters followed at most; the one placed least recently goes.
+const MAX_JOURNEYS: usize = 512;
 /// A fix as uncertain as this says nothing about a licensed cell's site.
 const USEFUL_M: f64 = 2_000.0;
 /// A licensed emitter is away from its site beyond this, and beyond so many CEP50; reference of rule RF-11.
@@ -101,6 +116,12 @@ pub struct Kept {
     /// The emitter is licensed, and some nodes hear it late.
     #[serde(default)]
     pub paths: Option<Paths>,
+    /// The emitter is licensed, and its levels say something of its antenna.
+    #[serde(default)]
+    pub levels: Option<Levels>,
+    /// Site and paths were not looked at, because its frames did not fit what was known of them.
+    #[serde(default)]
+    pub put_off: bool,
 }
 
 /// A licensed emitter away from its registered site.
@@ -133,16 +154,51 @@ pub struct Places {
     off_site: BTreeSet<EmitterId>,
     changed: BTreeSet<EmitterId>,
     spent_to: Option<Timestamp>,
+    time: Timekeeping,
+    journeys: BTreeMap<EmitterId, Journey>,
+    /// Emitters whose journey has new pages, or is gone.
+    travelled: BTreeSet<EmitterId>,
     counters: Counters,
 }
 
+/// What was kept of all places.
+#[derive(Debug, Default)]
+pub struct KeptPlaces {
+    /// The places.
+    pub places: Vec<(EmitterId, Kept)>,
+    /// [`Places::spent_to`] of then.
+    pub spent_to: Option<Timestamp>,
+    /// Licensed cells' phases.
+    pub time: Timekeeping,
+    /// The fixes of each emitter that is followed, with their numbers, in order.
+    pub journeys: BTreeMap<EmitterId, Vec<(u64, TrackFix)>>,
+}
+
 impl Places {
-    /// Continues from what was kept; what is due stands with the emitters. `spent_to` is [`Places::spent_to`] of then.
-    pub fn restore(kept: Vec<(EmitterId, Kept)>, fuse: &Fuse, spent_to: Option<Timestamp>) -> Places {
+    /// Continues from what was kept; what is due stands with the emitters.
+    pub fn restore(kept: KeptPlaces, fuse: &Fuse) -> Places {
+        let KeptPlaces { places, spent_to, time, journeys } = kept;
         let due = fuse.emitters().filter_map(|emitter| Some((emitter.id, emitter.due?))).collect();
-        let kept: BTreeMap<EmitterId, Kept> = kept.into_iter().filter(|(id, _)| fuse.emitter(*id).is_some()).collect();
+        let kept: BTreeMap<EmitterId, Kept> =
+            places.into_iter().filter(|(id, _)| fuse.emitter(*id).is_some()).collect();
         let off_site = kept.iter().filter(|(_, kept)| kept.is_doubtful()).map(|(id, _)| *id).collect();
-        Places { kept, due, off_site, spent_to, ..Places::default() }
+        let journeys = journeys.into_iter().filter_map(|(id, fixes)| Some((id, Journey::restore(fixes)?))).collect();
+        Places { kept, due, off_site, spent_to, time, journeys, ..Places::default() }
+    }
+
+    /// Licensed cells' phases.
+    pub fn time(&mut self) -> &mut Timekeeping {
+        &mut self.time
+    }
+
+    /// What is to be written of journeys since the last call; `None`: the emitter is followed no longer.
+    pub fn take_travelled(&mut self) -> Vec<(EmitterId, Option<Pages<'_>>)> {
+        let travelled = std::mem::take(&mut self.travelled);
+        let gone: Vec<EmitterId> = travelled.iter().filter(|id| !self.journeys.contains_key(id)).copied().collect();
+        let with_pages = self.journeys.iter_mut().filter(|(id, _)| travelled.contains(id));
+        let mut all: Vec<_> = with_pages.map(|(id, journey)| (*id, Some(journey.pages()))).collect();
+        all.extend(gone.into_iter().map(|id| (id, None)));
+        all
     }
 
     /// What is kept of an emitter.
@@ -171,12 +227,13 @@ impl Places {
         self.due.values().min().copied()
     }
 
-    /// An emitter was heard in an envelope that arrived at `now`.
-    pub fn heard(&mut self, fuse: &mut Fuse, id: EmitterId, now: Timestamp, config: &PlaceConfig) {
+    /// An emitter was heard in an envelope of `node` that arrived at `now`.
+    pub fn heard(&mut self, fuse: &mut Fuse, id: EmitterId, node: &NodeId, now: Timestamp, config: &PlaceConfig) {
+        let Some(emitter) = fuse.emitter(id) else { return };
+        self.time.heard(emitter, node);
         if self.due.contains_key(&id) {
             return;
         }
-        let Some(emitter) = fuse.emitter(id) else { return };
         let licensed = matches!(emitter.licence, Licence::Listed { .. }) && emitter.distinct.is_empty();
         let interval = if licensed { config.licensed_interval } else { config.interval };
         let soon = now + config.collect;
@@ -189,6 +246,10 @@ impl Places {
     pub fn forget(&mut self, id: EmitterId) {
         self.due.remove(&id);
         self.off_site.remove(&id);
+        self.time.forget(id);
+        if self.journeys.remove(&id).is_some() {
+            self.travelled.insert(id);
+        }
         if self.kept.remove(&id).is_some() {
             self.changed.insert(id);
         }
@@ -222,10 +283,27 @@ impl Places {
         }
         due.sort_unstable();
         let mut references = References::new(fuse, ground.atlas, &self.off_site);
+        self.time.learn(&references, ground.atlas, ground.config.ground_m);
+        let mut losses = Losses::new(ground.atlas);
         for &(at, id) in &due {
             let Some(emitter) = fuse.emitter(id) else { continue };
             let before = self.kept.get(&id);
-            let kept = place(emitter, &references, ground, at, before, in_full(emitter, before));
+            let full = in_full(emitter, before);
+            let basics = Basics { references: &references, time: &self.time, ground, before, in_full: full };
+            let mut kept = place(emitter, &basics, &mut losses, at);
+            let since = emitter.last - ground.config.window;
+            let fresh = |node: &NodeId| emitter.sightings.get(node).is_some_and(|s| s.last >= since);
+            kept.placed.jumps = self.time.jumps_since(since, fuse, fresh).cloned().collect();
+            if full && !matches!(emitter.licence, Licence::Listed { .. }) {
+                let told = before.and_then(|before| before.placed.track.as_ref());
+                let begun = self.journeys.remove(&id);
+                if let Some(journey) = Journey::take(begun, &kept.placed, inputs::oldest(emitter, ground.config.window))
+                {
+                    kept.placed.track = journey.track(told);
+                    self.journeys.insert(id, journey);
+                    self.travelled.insert(id);
+                }
+            }
             self.counters.solved += 1;
             self.counters.fixes += u64::from(kept.placed.best().is_some());
             let known = if kept.is_doubtful() { !self.off_site.insert(id) } else { !self.off_site.remove(&id) };
@@ -234,6 +312,12 @@ impl Places {
             }
             self.kept.insert(id, kept);
             self.changed.insert(id);
+        }
+        while self.journeys.len() > MAX_JOURNEYS {
+            let oldest = self.journeys.iter().min_by_key(|(id, journey)| (journey.last(), **id)).map(|(id, _)| *id);
+            let oldest = oldest.expect("there are more than none");
+            self.journeys.remove(&oldest);
+            self.travelled.insert(oldest);
         }
         for (_, id) in &due {
             self.due.remove(id);
@@ -265,7 +349,22 @@ const DETAIL_AGE: Nanos = Nanos::from_secs(10);
 impl Kept {
     fn new(emitter: &Emitter, solved_ns: Timestamp, placed: Placed) -> Kept {
         let licence = emitter.licence.clone();
-        Kept { solved_ns, detail_ns: None, placed, cell: Some(emitter.key), licence, off: None, paths: None }
+        Kept {
+            solved_ns,
+            detail_ns: None,
+            placed,
+            cell: Some(emitter.key),
+            licence,
+            off: None,
+            paths: None,
+            levels: None,
+            put_off: false,
+        }
+    }
+
+    /// Several nodes, or the register, have something to tell of it.
+    pub fn is_compared(&self) -> bool {
+        self.is_doubtful() || self.levels.as_ref().is_some_and(Levels::stands)
     }
 
     /// A licensed cell that must not serve as a clock.
@@ -274,34 +373,64 @@ impl Kept {
     }
 }
 
-/// Places one emitter. `before` is what is kept of it so far, `in_full`: countries and sites are wanted as well.
-fn place(
-    emitter: &Emitter,
-    references: &References<'_>,
-    ground: &Ground<'_>,
-    at: Timestamp,
-    before: Option<&Kept>,
+/// What placing one emitter rests on beside the emitter itself.
+struct Basics<'a, 'b> {
+    references: &'b References<'a>,
+    time: &'b Timekeeping,
+    ground: &'b Ground<'b>,
+    /// What is kept of it so far.
+    before: Option<&'b Kept>,
+    /// Countries and sites are wanted as well.
     in_full: bool,
+}
+
+/// Places one emitter.
+fn place(emitter: &Emitter, basics: &Basics<'_, '_>, losses: &mut Losses<'_>, at: Timestamp) -> Kept {
+    let site = match &emitter.licence {
+        Licence::Listed { register_id, .. } => basics.ground.atlas.site(register_id),
+        _ => None,
+    };
+    let mut kept = place_by_time(emitter, basics, site, losses, at);
+    if let Some(site) = site {
+        let told = basics.before.and_then(|before| before.levels.as_ref());
+        kept.levels = antenna::study(emitter, site, losses, basics.references, told, at);
+    }
+    kept
+}
+
+fn place_by_time(
+    emitter: &Emitter,
+    basics: &Basics<'_, '_>,
+    site: Option<&Site>,
+    losses: &mut Losses<'_>,
+    at: Timestamp,
 ) -> Kept {
+    let Basics { references, time, ground, before, in_full } = *basics;
     let Ground { atlas, config } = *ground;
     let (at_ns, nodes) = inputs::newest(emitter, config.window);
     if nodes < 2 {
         let reason = "only one node hears it; frame times need three, bearings two";
         return Kept::new(emitter, at, Placed::none(at_ns, reason));
     }
-    let Some(inputs) = inputs::inputs(emitter, references, atlas, config) else {
+    let Some(mut inputs) = inputs::inputs(emitter, references, time, atlas, config) else {
         return Kept::new(emitter, at, Placed::none(at_ns, "nothing of it is fresh"));
     };
+    if !inputs.suspect.levels.is_empty() {
+        let learned = losses.of_all(&inputs.suspect.levels, references);
+        pathloss::apply(&mut inputs.suspect, &learned, LEVEL_CALIBRATION);
+    }
     let fix = locate(&inputs.suspect.problem);
     let mut placed = Placed::from(FixReport::new(&inputs.suspect, fix.as_ref(), None));
     placed.at_ns = at_ns;
     placed.clocks = inputs.clocks;
     let mut kept = Kept::new(emitter, at, placed);
-    let site = match &emitter.licence {
-        Licence::Listed { register_id, .. } => atlas.site(register_id).zip(inputs.suspect.problem.plane),
-        _ => None,
-    };
-    if let Some((site, plane)) = site {
+    if before.is_some_and(|before| !before.is_doubtful() && !before.put_off) && time.unsettled(emitter) {
+        // Some nodes may have read it before a jump and some after: that is neither a delay nor a distance. Next time it is settled
+        // which it was.
+        kept.put_off = true;
+        return kept;
+    }
+    if let Some((site, plane)) = site.zip(inputs.suspect.problem.plane) {
         let ground_m = config.ground_m.unwrap_or(inputs.suspect.problem.emitter.height_m);
         kept.paths = delays::paths(emitter, &inputs.suspect, plane, &site.position(ground_m));
         if let (Some(paths), Some(then)) = (&mut kept.paths, before.and_then(|before| before.paths.as_ref())) {
@@ -310,27 +439,32 @@ fn place(
     }
     let Ok(fix) = &fix else { return kept };
     if in_full {
-        let fresh = |before: &&Kept| before.detail_ns.is_some_and(|then| at - then < DETAIL_AGE);
-        match before.filter(fresh).filter(|before| !kept.placed.differs(&before.placed)) {
-            Some(before) => {
-                kept.detail_ns = before.detail_ns;
-                kept.placed.countries.clone_from(&before.placed.countries);
-                kept.placed.border.clone_from(&before.placed.border);
-                kept.placed.sites.clone_from(&before.placed.sites);
-            }
-            None => {
-                kept.detail_ns = Some(at);
-                kept.placed.sites = atlas.near(fix);
-                kept.placed.add_countries(fix, atlas.border());
-            }
-        }
+        detail(&mut kept, fix, atlas, at, before);
     }
-    if let Some((site, _)) = site.filter(|_| kept.placed.explains_all()) {
+    if let Some(site) = site.filter(|_| kept.placed.explains_all()) {
         // One place explains what every node heard: then it is one transmitter, wherever it is, and nothing repeats it.
         kept.paths = None;
         kept.off = off_site(&kept.placed, site, before.and_then(|before| before.off));
     }
     kept
+}
+
+/// Adds countries and sites, those of before while they stand.
+fn detail(kept: &mut Kept, fix: &Fix, atlas: &Atlas, at: Timestamp, before: Option<&Kept>) {
+    let fresh = |before: &&Kept| before.detail_ns.is_some_and(|then| at - then < DETAIL_AGE);
+    match before.filter(fresh).filter(|before| !kept.placed.differs(&before.placed)) {
+        Some(before) => {
+            kept.detail_ns = before.detail_ns;
+            kept.placed.countries.clone_from(&before.placed.countries);
+            kept.placed.border.clone_from(&before.placed.border);
+            kept.placed.sites.clone_from(&before.placed.sites);
+        }
+        None => {
+            kept.detail_ns = Some(at);
+            kept.placed.sites = atlas.near(fix);
+            kept.placed.add_countries(fix, atlas.border());
+        }
+    }
 }
 
 /// Whether every admissible place is too far from the registered site.

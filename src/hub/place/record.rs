@@ -1,5 +1,6 @@
 //! What is kept and told of a transmitter's place: the solver's answer in numbers that can be written down and read back.
 
+use super::timekeeping::Jump;
 use crate::locate::country::{Border, CountryShare};
 use crate::locate::report::{FixReport, InputReport, SolutionReport, UnusedReport};
 use crate::locate::{Ellipse, Enu, Fix, Method, Plane};
@@ -80,6 +81,61 @@ pub struct Placed {
     /// Observations that say nothing about the place, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unused: Vec<Unused>,
+    /// Licensed cells of these nodes that jumped lately; what was read of them before is not in the fix.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jumps: Vec<Jump>,
+    /// The way it went, where it moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<Track>,
+}
+
+/// The way of an emitter that moves, or has moved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Track {
+    /// The fix that it ends with.
+    pub at_ns: Timestamp,
+    /// The probability that it moves then.
+    pub moving: f64,
+    /// How fast, metres a second.
+    pub speed_m_s: f64,
+    /// One standard deviation of that.
+    pub speed_sigma_m_s: f64,
+    /// Where to, degrees clockwise from north.
+    pub course_deg: f64,
+    /// Its surest fast moment: speed and one standard deviation, metres a second.
+    pub top_m_s: [f64; 2],
+    /// Its share among the ways that the fixes admit.
+    pub weight: f64,
+    /// Fixes that it rests on.
+    pub fixes: u32,
+    /// Smoothed by all fixes together, the oldest first; the last one is the present place.
+    pub points: Vec<TrackPoint>,
+}
+
+/// A place on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrackPoint {
+    /// When.
+    pub at_ns: Timestamp,
+    /// Degrees, WGS-84.
+    pub lat_deg: f64,
+    /// Degrees, WGS-84.
+    pub lon_deg: f64,
+    /// One standard deviation along the ellipse's long axis, metres.
+    pub sigma_m: f64,
+    /// The probability that it moved then.
+    pub moving: f64,
+}
+
+impl Track {
+    /// In words.
+    pub fn describe(&self) -> String {
+        if self.moving < 0.5 {
+            return "it has moved and stands now".to_owned();
+        }
+        let (speed, sigma) = (3.6 * self.speed_m_s, 3.6 * self.speed_sigma_m_s);
+        format!("it moves at {speed:.0} ± {sigma:.0} km/h towards {:.0}°", self.course_deg)
+    }
 }
 
 /// One admissible position.
@@ -199,7 +255,19 @@ impl Placed {
             sites: Vec::new(),
             clocks: Vec::new(),
             unused: Vec::new(),
+            jumps: Vec::new(),
+            track: None,
         }
+    }
+
+    /// It rests on frame timing.
+    pub fn is_timed(&self) -> bool {
+        matches!(self.method, Some(Basis::AbsoluteTiming | Basis::RelativeTiming))
+    }
+
+    /// It moves, more likely than not.
+    pub fn moves(&self) -> bool {
+        self.track.as_ref().is_some_and(|track| track.moving >= 0.5)
     }
 
     /// Adds the probability for each country.
@@ -234,7 +302,8 @@ impl Placed {
             n => format!(", one of {n} possible places (weight {:.0} %)", 100.0 * best.weight),
         };
         let by = self.method.map_or("", Basis::words);
-        format!("{:.5}, {:.5} ± {:.0} m (95 %) by {by}{others}", best.lat_deg, best.lon_deg, best.reach_m())
+        let moves = self.track.as_ref().map_or(String::new(), |track| format!("; {}", track.describe()));
+        format!("{:.5}, {:.5} ± {:.0} m (95 %) by {by}{others}{moves}", best.lat_deg, best.lon_deg, best.reach_m())
     }
 
     /// Whether this says something else than `before`: another method, another number of places, a region of half or twice the size, or a
@@ -243,6 +312,9 @@ impl Placed {
         let (Some(new), Some(old)) = (self.best(), before.best()) else {
             return self.best().is_some() != before.best().is_some();
         };
+        if self.moves() != before.moves() {
+            return true;
+        }
         let ratio = new.reach_m() / old.reach_m().max(1.0);
         self.method != before.method
             || self.solutions.len() != before.solutions.len()
@@ -299,6 +371,8 @@ impl From<FixReport> for Placed {
             sites: Vec::new(),
             clocks: Vec::new(),
             unused: report.unused.into_iter().map(unused).collect(),
+            jumps: Vec::new(),
+            track: None,
         }
     }
 }

@@ -208,3 +208,76 @@ fn a_file_of_another_version_is_refused_with_a_remedy() {
     std::fs::write(&path, b"this is not a database, but it is long enough to be taken for one").unwrap();
     assert!(Store::open(&path).is_err());
 }
+
+#[test]
+fn a_copy_made_while_the_store_is_written_is_one_moment_of_it_and_serves_as_a_store() {
+    let (folder, store) = store();
+    let envelopes = chain(1, 60, |seq| vec![observation(seq as i64)]);
+    store.insert(&envelopes[..20]).unwrap();
+    let path = folder.path().join("hub.sqlite");
+    let copies: Vec<std::path::PathBuf> = (0..4).map(|i| folder.path().join(format!("copy-{i}.sqlite"))).collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| envelopes[20..].iter().for_each(|one| drop(store.insert(std::slice::from_ref(one)).unwrap())));
+        for copy in &copies {
+            let content = backup::copy(&path, copy).unwrap();
+            let whole = Store::open(copy).unwrap().items_after(0, 100).unwrap();
+            assert!((20..=60).contains(&content.envelopes) && content.alerts == 0, "{content:?}");
+            assert_eq!(whole.len() as u64, content.envelopes);
+        }
+    });
+    let last = backup::copy(&path, &folder.path().join("last.sqlite")).unwrap();
+    assert_eq!(last.envelopes, 60);
+    let restored = folder.path().join("elsewhere/hub.sqlite");
+    backup::restore(&folder.path().join("last.sqlite"), &restored).unwrap();
+    assert_eq!(Store::open(&restored).unwrap().items_after(0, 100).unwrap(), store.items_after(0, 100).unwrap());
+}
+
+#[test]
+fn a_hub_that_goes_on_from_an_older_copy_acknowledges_what_comes_after_the_hole() {
+    let (folder, store) = store();
+    let envelopes = chain(1, 9, |seq| vec![observation(seq as i64)]);
+    store.insert(&envelopes[..3]).unwrap();
+    let copy = folder.path().join("copy.sqlite");
+    backup::copy(&folder.path().join("hub.sqlite"), &copy).unwrap();
+    // The node has forgotten 4 to 6, which the hub had acknowledged before its disk died.
+    store.insert(&envelopes[3..6]).unwrap();
+    let restored = folder.path().join("new/hub.sqlite");
+    backup::restore(&copy, &restored).unwrap();
+    let store = Store::open(&restored).unwrap();
+    assert_eq!(store.insert(&envelopes[6..]).unwrap(), [Outcome::Stored; 3]);
+    let ack = store.ack(&pole(), &Octets(vec![1; 16])).unwrap();
+    assert_eq!((ack.upto, ack.beyond), (3, vec![(7, 9)]));
+}
+
+#[test]
+fn a_copy_replaces_nothing_and_what_is_no_whole_store_is_not_taken_back() {
+    let (folder, store) = store();
+    store.insert(&chain(1, 30, |seq| vec![observation(seq as i64)])).unwrap();
+    let (path, copy) = (folder.path().join("hub.sqlite"), folder.path().join("copy.sqlite"));
+    let said = |done: Result<backup::Content, backup::BackupError>| done.unwrap_err().to_string();
+    assert!(said(backup::copy(&folder.path().join("absent"), &copy)).contains("absent"));
+    assert!(said(backup::copy(&path, &folder.path().join("none/copy"))).contains("check that the folder is there"));
+    backup::copy(&path, &copy).unwrap();
+    assert!(said(backup::copy(&path, &copy)).contains("exists already"));
+    assert!(said(backup::restore(&copy, &path)).contains("stop the hub"));
+    let new = folder.path().join("new/hub.sqlite");
+    let octets = std::fs::read(&copy).unwrap();
+    let damaged = folder.path().join("damaged");
+    for (problem, octets) in [
+        ("no store", b"not a database, and long enough to be looked at as one".to_vec()),
+        ("cut", octets[..octets.len() / 2].to_vec()),
+        ("overwritten", octets.iter().enumerate().map(|(i, &o)| if i > 4096 { !o } else { o }).collect()),
+    ] {
+        std::fs::write(&damaged, octets).unwrap();
+        assert!(backup::restore(&damaged, &new).is_err(), "{problem}");
+        assert!(!new.exists(), "{problem}");
+    }
+    rusqlite::Connection::open(&copy).unwrap().execute_batch("PRAGMA user_version = 9").unwrap();
+    assert!(said(backup::restore(&copy, &new)).contains("version 9"));
+    // A journal of the store that was there would be replayed into the copy.
+    std::fs::create_dir(folder.path().join("new")).unwrap();
+    std::fs::write(folder.path().join("new/hub.sqlite-wal"), b"x").unwrap();
+    let whole = folder.path().join("whole.sqlite");
+    backup::copy(&path, &whole).unwrap();
+    assert!(said(backup::restore(&whole, &new)).contains("hub.sqlite-wal: exists already"));
+}

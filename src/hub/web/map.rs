@@ -3,7 +3,7 @@
 
 use super::page;
 use crate::hub::alert::Alert;
-use crate::hub::place::{Atlas, Basis, Placed, Region, Solution};
+use crate::hub::place::{Atlas, Basis, Placed, Region, Solution, Track};
 use crate::observation::Position;
 use maud::{Markup, html};
 
@@ -71,6 +71,7 @@ pub(super) fn section(alert: &Alert, atlas: &Atlas) -> Option<Markup> {
     let nodes = nodes(alert);
     let mut places: Vec<(f64, f64)> = nodes.iter().map(|(_, at)| (at.lat_deg, at.lon_deg)).collect();
     places.extend(fix.solutions.iter().flat_map(corners));
+    places.extend(fix.track.iter().flat_map(|track| &track.points).map(|point| (point.lat_deg, point.lon_deg)));
     let overview = View::of(&places, 860.0, 520.0)?;
     let small = |solution: &&Solution| solution.reach_m() * overview.scale < SMALL_PX;
     let close: Vec<(usize, &Solution)> = fix.solutions.iter().enumerate().filter(|(_, s)| small(s)).take(2).collect();
@@ -78,7 +79,7 @@ pub(super) fn section(alert: &Alert, atlas: &Atlas) -> Option<Markup> {
         div.map-row {
             figure.map-figure {
                 (drawing(&overview, alert, fix, atlas, None))
-                figcaption.legend { (legend(atlas)) }
+                figcaption.legend { (legend(atlas, fix.track.is_some())) }
             }
             div {
                 @for (number, solution) in close {
@@ -125,6 +126,7 @@ fn drawing(view: &View, alert: &Alert, fix: &Placed, atlas: &Atlas, close_up: Op
             @for (number, solution) in fix.solutions.iter().enumerate().rev() {
                 (regions(view, solution, number, close_up.is_some()))
             }
+            @if let Some(track) = &fix.track { (way(view, track)) }
             @for (name, at) in nodes(alert) {
                 @let (x, y) = view.xy(at.lat_deg, at.lon_deg);
                 @if view.shows((x, y)) {
@@ -178,6 +180,20 @@ fn regions(view: &View, solution: &Solution, number: usize, close_up: bool) -> M
         }
         @if !close_up && solution.reach_m() * view.scale < SMALL_PX {
             circle.halo cx=(px(x)) cy=(px(y)) r=(px(SMALL_PX)) {}
+        }
+    }
+}
+
+/// The smoothed way of one that moves, with a dot where each point is and the time at its beginning.
+fn way(view: &View, track: &Track) -> Markup {
+    let points: Vec<(f64, f64)> = track.points.iter().map(|point| view.xy(point.lat_deg, point.lon_deg)).collect();
+    let line: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+    html! {
+        polyline.way points=(line.join(" ")) {}
+        @for (&(x, y), point) in points.iter().zip(&track.points) {
+            @if view.shows((x, y)) {
+                circle.way cx=(px(x)) cy=(px(y)) r="2.5" { title { (page::time(point.at_ns)) } }
+            }
         }
     }
 }
@@ -316,11 +332,14 @@ fn scale_bar(view: &View) -> Markup {
     }
 }
 
-fn legend(atlas: &Atlas) -> Markup {
+fn legend(atlas: &Atlas, moved: bool) -> Markup {
     html! {
         span { svg.sign viewBox="0 0 16 16" aria-hidden="true" { path.cross d="M1 8H15M8 1V15" {} } "possible place, with the share of its probability; round it the regions of 50, 90 and 95 %" }
         span { svg.sign viewBox="0 0 16 16" aria-hidden="true" { circle.node cx="8" cy="8" r="6" {} } "node that hears it" }
         span { svg.sign viewBox="0 0 16 16" aria-hidden="true" { path.site d="M8 2l6 11h-12z" {} } "licensed site" }
+        @if moved {
+            span { svg.sign viewBox="0 0 16 16" aria-hidden="true" { polyline.way points="1,13 6,5 15,3" {} } "the way that it went" }
+        }
         @if let Some(border) = atlas.border() {
             span {
                 svg.sign viewBox="0 0 16 16" aria-hidden="true" { path.line d="M0 8H16" {} }
@@ -370,6 +389,23 @@ fn words(fix: &Placed) -> Markup {
             }
             dt { "As of" }
             dd { (page::time(fix.at_ns)) }
+            @if let Some(track) = &fix.track {
+                dt { "Motion" }
+                dd {
+                    (track.describe()) (format!(" (probability {:.0} %, ", 100.0 * track.moving))
+                    (track.fixes) " fixes"
+                    @if track.weight < 0.995 { (format!(", {:.0} % of the ways that they admit", 100.0 * track.weight)) }
+                    ")"
+                }
+            }
+            @if !fix.jumps.is_empty() {
+                dt { "Licensed cells that jumped" }
+                dd {
+                    @for jump in &fix.jumps {
+                        div { (jump.describe()) " (" (page::time(jump.at_ns)) "); what was read before is not used" }
+                    }
+                }
+            }
             @if let Some(shares) = &fix.countries {
                 dt { "Country" }
                 dd {

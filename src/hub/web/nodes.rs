@@ -9,8 +9,15 @@ use axum::extract::State;
 use axum::response::Html;
 use maud::{Markup, html};
 
-/// A node reports its health every minute; three missed reports are a silence.
-const SILENT: Nanos = Nanos::from_secs(180);
+/// A node that does not say how often it reports is taken to do so every minute.
+const USUAL: Nanos = Nanos::from_secs(60);
+
+/// After three missed reports of a minute, or one of a quarter of an hour with some grace, a node is silent.
+fn silence(node: &Node) -> Nanos {
+    let interval = node.health.as_ref().and_then(|health| health.interval_s);
+    let interval = interval.map_or(USUAL, |seconds| Nanos::from_secs(i64::from(seconds)));
+    Nanos(interval.0.saturating_add(Nanos::from_secs(120).0))
+}
 
 /// No error-free broadcast for this long: antenna, receiver or channel list are to be looked at.
 const DEAF: Nanos = Nanos::from_secs(900);
@@ -56,7 +63,7 @@ async fn content(desk: &Desk) -> Result<Markup, Problem> {
 
 fn card(node: &Node, now: Timestamp) -> Markup {
     let warnings = warnings(node, now);
-    let silent = node.received_ns.is_none_or(|at| now - at > SILENT);
+    let silent = node.received_ns.is_none_or(|at| now - at > silence(node));
     let (class, word) = match (node.online, silent) {
         (Some(false), _) => ("badge critical", "offline"),
         (_, true) => ("badge high", "silent"),
@@ -92,14 +99,33 @@ fn vitals(health: &Health, now: Timestamp) -> Markup {
     html! {
         dt { "Clock" }
         dd { @match &health.clock { Some(state) => (clock(state)), None => "not reported" } }
+        @if let Some(error) = health.clock_error {
+            dt { "Sample clock" }
+            dd { (format!("{:+.0} ± {:.0} ppb", error.ppb.0, error.sigma_ppb.0)) }
+        }
+        @if let Some(text) = &health.navigation {
+            dt { "Navigation" }
+            dd { (text) }
+        }
+        @if let Some(text) = &health.receiver {
+            dt { "Receiver" }
+            dd { (text) }
+        }
         dt { "Cells followed" }
-        dd { (health.cells) @if let Some(at) = health.last_decode_ns { ", last message " (page::ago(at, now)) } }
+        dd {
+            (health.cells) @if let Some(at) = health.last_decode_ns { ", last message " (page::ago(at, now)) }
+            @for (band, at) in &health.last_decode_by_band { div { (band) ": " (page::ago(*at, now)) } }
+        }
         dt { "Spool" }
         dd { (health.spool_envelopes) " envelopes waiting, " (page::octets(health.spool_octets)) }
         dt { "Disk free" }
         dd { (page::octets(health.disk_free_octets)) }
         dt { "Load" }
-        dd { (format!("{:.0} % of one core, {}", health.cpu_percent, page::octets(health.memory_octets))) }
+        dd {
+            (format!("{:.0} % of one core, {}", health.cpu_percent, page::octets(health.memory_octets)))
+            @if let Some(left) = health.memory_available_octets { ", " (page::octets(left)) " of memory left" }
+            @if let Some(celsius) = health.celsius { (format!(", {celsius:.0} °C")) }
+        }
         dt { "Samples lost" }
         dd { (page::grouped(health.lost_samples)) " of " (page::grouped(health.samples)) }
         @if !health.dwells.is_empty() {
@@ -116,7 +142,10 @@ fn vitals(health: &Health, now: Timestamp) -> Markup {
             }
         }
         dt { "Software" }
-        dd { "daen " (health.version) ", started " (page::ago(health.started_ns, now)) }
+        dd {
+            "daen " (health.version) ", started " (page::ago(health.started_ns, now))
+            @if let Some(config) = &health.config { ", configuration " code { (config) } }
+        }
     }
 }
 
@@ -146,8 +175,11 @@ fn warnings(node: &Node, now: Timestamp) -> Vec<String> {
     let mut warnings = Vec::new();
     match node.received_ns {
         None => warnings.push("has not reported yet".to_owned()),
-        Some(at) if now - at > SILENT => {
-            warnings.push("nothing received for more than three minutes: check power and link".to_owned())
+        Some(at) if now - at > silence(node) => {
+            warnings.push(format!(
+                "nothing received for more than {:.0} minutes: check power and link",
+                silence(node).as_secs_f64() / 60.0
+            ));
         }
         Some(_) => {}
     }

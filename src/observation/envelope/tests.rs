@@ -77,7 +77,7 @@ fn observation() -> Observation {
             ..GsmFields::default()
         })),
         content_sha256: Some(Octets((0..32).collect())),
-        receiver: ReceiverState { stream: "rec/0".to_owned(), clipped_ppm: 12, lost_samples: 0 },
+        receiver: ReceiverState { stream: "rec/0".to_owned(), clipped_ppm: 12, ..ReceiverState::default() },
     }
 }
 

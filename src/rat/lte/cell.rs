@@ -12,8 +12,10 @@ use super::numerology::{BASE_FRAME, BLOCK, CENTRE, CyclicPrefix, Duplex, MAX_SYM
 use super::pbch::{MOTHER_BITS, Mother, PERIOD, first_frame, stable};
 use super::reference::Reference;
 use super::shared;
+use super::sounding::Sounding;
 use super::system_information::{SystemInformation, is_sib1};
 use crate::l3::lte::parse_mib;
+use crate::observation::lte::Signal;
 use crate::observation::{BroadcastBlock, Octets};
 use crate::rat::MAX_BROADCAST;
 use crate::units::Hz;
@@ -110,6 +112,7 @@ pub struct Cell {
     grid: Grid,
     channel: Channel,
     wide: Option<Wide>,
+    sounding: Sounding,
 }
 
 impl Cell {
@@ -181,6 +184,7 @@ impl Cell {
             grid: Grid::new(subcarriers, MAX_SYMBOLS),
             channel: Channel::new(ports, subcarriers, MAX_SYMBOLS),
             wide,
+            sounding: Sounding::new((pci, duplex, cp), subcarriers / BLOCK, cutter, next.0),
         })
     }
 
@@ -200,6 +204,20 @@ impl Cell {
         self.reference.subcarriers() / BLOCK
     }
 
+    /// Carrier minus the stream's centre, with one standard deviation where it can be told.
+    pub fn carrier(&self) -> (Hz, Option<Hz>) {
+        match self.sounding.carrier() {
+            Some((offset, sigma)) => (offset, Some(sigma)),
+            None => self.measurements.offset(),
+        }
+    }
+
+    /// Quality of its signal, delays, and the spectrum that it fills.
+    pub fn signal(&self) -> Signal {
+        let occupied = if self.wide.is_some() { self.sounding.occupied() } else { None };
+        Signal { occupied, ..self.measurements.signal(self.reference_blocks()) }
+    }
+
     /// Its MIB has not been received for a second.
     pub fn is_lost(&self) -> bool {
         self.next.0 - self.last_mib > LOST_FRAMES
@@ -209,7 +227,7 @@ impl Cell {
     pub fn needs(&self) -> Range<u64> {
         let (mut frame, mut subframe) = self.next;
         // Subframe 0 is always wanted.
-        while subframe != 0 && !self.wants(frame, subframe) {
+        while subframe != 0 && !self.wants(frame, subframe) && !self.sounding.wants(frame, subframe) {
             (frame, subframe) = after(frame, subframe);
         }
         let margin = MARGIN * self.pace.period / BASE_FRAME as f64;
@@ -225,6 +243,9 @@ impl Cell {
             let (frame, subframe) = self.next;
             if subframe == 0 {
                 self.broadcast_channel(cutter, stretch, frame);
+            }
+            if self.sounding.wants(frame, subframe) {
+                self.sounding.take(cutter, stretch, &self.pace, (frame, subframe));
             }
             if self.wants(frame, subframe) {
                 self.system_information(cutter, stretch, frame, subframe);

@@ -183,6 +183,7 @@ impl Measurements {
                 .map(|(profile, first)| nanos(profile.strongest().delay - first.delay)),
             rms_delay_spread_ns: profile.as_ref().map(|profile| nanos(profile.rms_spread())),
             second_arrival: second,
+            occupied: None,
         }
     }
 

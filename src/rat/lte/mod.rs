@@ -43,6 +43,7 @@ pub mod pbch;
 pub mod reference;
 pub mod search;
 pub mod shared;
+pub mod sounding;
 pub mod sync;
 pub mod system_information;
 
@@ -354,7 +355,7 @@ impl Receiver {
         let nominal = work.cutter.frame();
         let frame_rate = nominal / line.period - 1.0;
         let rate_sigma = line.period_sigma.map(|sigma| sigma / nominal);
-        let (offset, offset_sigma) = measured.offset();
+        let (offset, offset_sigma) = cell.carrier();
         // Frame rate and carrier err alike: where they do not, the carrier is another one of the raster.
         let apart = (offset.0 - frame_rate * self.carrier.0) / RASTER;
         let steps = apart.round().clamp(-2.0, 2.0);
@@ -382,7 +383,7 @@ impl Receiver {
             rsrp_dbfs: Dbfs(tenth(Db::from_ratio(measured.power())).0),
             rsrq_db: tenth(measured.quality()),
         });
-        fields.signal = Some(measured.signal(cell.reference_blocks()));
+        fields.signal = Some(cell.signal());
         Some(CellReport {
             key: CellKey { rat: Rat::Lte, center_hz: carrier as u64, id: cell.pci },
             identity: cell.information.identity.clone(),

@@ -113,7 +113,7 @@ fn at_the_limit_the_least_valuable_goes_first_and_the_chain_stays_whole() {
     let spool = open_spool(folder.path(), 1, limit);
     fill(&spool, Class::Finding, 0..10, 1000);
     fill(&spool, Class::Observation, 10..20, 1000);
-    fill(&spool, Class::Licensed, 20..30, 1000);
+    fill(&spool, Class::Routine, 20..30, 1000);
     fill(&spool, Class::Health, 30..40, 1000);
     assert_eq!(walk(&spool, 1).1, [0; 0]);
     fill(&spool, Class::Observation, 40..65, 1000);
@@ -198,4 +198,50 @@ fn a_full_disk_is_an_error_and_the_same_append_succeeds_later() {
     pages(1 << 30);
     spool.append(&batch, Timestamp(1)).unwrap();
     assert_eq!(walk(&spool, 1).0, [0, 1, 2, 3]);
+}
+
+/// SQLite's own limit on the pages of a file: beyond it, it says that the disk is full, as it does on a disk that is.
+fn limit_pages(spool: &Spool, pages: u32) {
+    spool.lock().connection.pragma_update(None, "max_page_count", pages).unwrap();
+}
+
+#[test]
+fn a_full_disk_evicts_the_least_valuable_and_takes_what_is_new_and_every_finding_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open_spool(folder.path(), 1, 1 << 30);
+    limit_pages(&spool, 1000);
+    // 4 MB of disk; 9 MB of routine, observations and findings in turn.
+    for n in 0..250 {
+        fill(&spool, Class::Routine, 10 * n..10 * n + 6, 3000);
+        fill(&spool, Class::Observation, 10 * n + 6..10 * n + 9, 3000);
+        fill(&spool, Class::Finding, 10 * n + 9..10 * n + 10, 3000);
+    }
+    let (kept, lost) = walk(&spool, 1);
+    let findings = (0..250).filter(|n| kept.contains(&(10 * n + 9))).count();
+    assert_eq!(findings, 250, "evidence is evicted last");
+    assert!(kept.contains(&2498) && lost.len() > 1000, "{} kept, {} lost", kept.len(), lost.len());
+    let observations = kept.iter().filter(|n| (6..9).contains(&(*n % 10))).count();
+    let routine = kept.iter().filter(|n| *n % 10 < 6).count();
+    assert!(observations > 2 * routine, "{observations} observations, {routine} of routine");
+    let stats = spool.stats();
+    assert_eq!((stats.envelopes, stats.evicted), (2500, lost.len() as u64), "each loss has its tombstone");
+    // The disk has space again: the whole limit holds again.
+    limit_pages(&spool, 1_000_000);
+    assert!(spool.recover() && spool.reserve.is_file());
+    let evicted = spool.stats().evicted;
+    fill(&spool, Class::Routine, 5000..5600, 3000);
+    assert_eq!(spool.stats().evicted, evicted);
+}
+
+#[test]
+fn a_spool_whose_disk_takes_nothing_at_all_says_so_and_goes_on_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open_spool(folder.path(), 1, 1 << 30);
+    fill(&spool, Class::Observation, 0..20, 1000);
+    limit_pages(&spool, 1);
+    let error = spool.append(&[(Class::Finding, vec![item(99, 60_000)])], Timestamp(2)).unwrap_err();
+    assert!(error.is_disk_full(), "{error}");
+    limit_pages(&spool, 100_000);
+    spool.append(&[(Class::Finding, vec![item(99, 60_000)])], Timestamp(3)).unwrap();
+    assert_eq!(walk(&spool, 1).0.last(), Some(&99), "no number was used up, nothing is double");
 }

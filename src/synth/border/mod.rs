@@ -311,7 +311,7 @@ impl Border {
             broadcast: Vec::new(),
             fields: None,
             content_sha256: Some(content(config.seed, c)),
-            receiver: ReceiverState { stream: format!("s{stream}"), clipped_ppm: 0, lost_samples: 0 },
+            receiver: ReceiverState { stream: format!("s{stream}"), ..ReceiverState::default() },
         })
     }
 

@@ -108,6 +108,8 @@ pub struct Cell {
     pub phich_extended: bool,
     /// N_g in sixths: 1, 3, 6 or 12.
     pub phich_sixths: usize,
+    /// What the MIB says of its resource blocks, where that is not the truth.
+    pub told_blocks: Option<usize>,
     /// The last ten bits of the MIB, zero before Release 13.
     pub mib_spare: u16,
     /// The control format indicator, 1 to 3.
@@ -170,6 +172,7 @@ impl Cell {
             frames: Frames::Type1,
             phich_extended: false,
             phich_sixths: 1,
+            told_blocks: None,
             mib_spare: 0,
             format_indicator: 3,
             sib1: Vec::new(),
@@ -187,7 +190,8 @@ impl Cell {
 
     /// The MIB in frame `number`: 24 bits, the first to be sent highest; TS 36.331 clause 6.2.2.
     pub fn mib(&self, number: u16) -> u32 {
-        let width = WIDTHS.iter().position(|&width| width == self.blocks).unwrap_or(0) as u32;
+        let told = self.told_blocks.unwrap_or(self.blocks);
+        let width = WIDTHS.iter().position(|&width| width == told).unwrap_or(0) as u32;
         let share = [1, 3, 6, 12].iter().position(|&share| share == self.phich_sixths).unwrap_or(0) as u32;
         let period = (u32::from(number) / PERIOD as u32) & 0xff;
         width << 21
@@ -212,7 +216,9 @@ impl Cell {
     /// [`CellError::Range`] for the first value that the standard does not know.
     fn check(&self) -> Result<(), CellError> {
         check(self.pci < 504, "the physical cell identity", self.pci, "below 504")?;
-        check(WIDTHS.contains(&self.blocks), "the number of resource blocks", self.blocks, "6, 15, 25, 50, 75 or 100")?;
+        for blocks in [Some(self.blocks), self.told_blocks].into_iter().flatten() {
+            check(WIDTHS.contains(&blocks), "the number of resource blocks", blocks, "6, 15, 25, 50, 75 or 100")?;
+        }
         check([1, 2, 4].contains(&self.ports), "the number of antenna ports", self.ports, "1, 2 or 4")?;
         check([1, 3, 6, 12].contains(&self.phich_sixths), "N_g in sixths", self.phich_sixths, "1, 3, 6 or 12")?;
         let format = self.format_indicator;

@@ -1,0 +1,166 @@
+//! What is measured of an LTE cell beside others on its carrier, and of the spectrum that it fills.
+
+#![cfg(feature = "sensor")]
+#![allow(clippy::unwrap_used)]
+
+use daen::observation::Fields;
+use daen::observation::lte::Occupied;
+use daen::radio::source::StreamInfo;
+use daen::rat::CellReport;
+use daen::rat::lte::{Options, Receiver};
+use daen::synth::channel::Noise;
+use daen::synth::gsm::Picos;
+use daen::synth::lte::downlink::{Downlink, DownlinkConfig};
+use daen::synth::lte::{Cell, Frames};
+use daen::units::{Db, Dbfs, Hz, Ppb, SampleIndex, Timestamp};
+use num_complex::Complex32;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const CARRIER: Hz = Hz(947.4e6);
+const LEVEL: Dbfs = Dbfs(-30.0);
+
+fn stream(rate: f64) -> StreamInfo {
+    StreamInfo { stream: "test".into(), center: CARRIER, sample_rate: Hz(rate), start: Timestamp(0) }
+}
+
+/// What is told of `millis` of these cells in noise.
+fn receive(rate: f64, cells: &[DownlinkConfig], noise: (u64, Dbfs), millis: usize) -> Vec<CellReport> {
+    let info = stream(rate);
+    let mut samples = vec![Complex32::default(); (rate * 1e-3) as usize * millis];
+    for cell in cells {
+        Downlink::new(&info, Ppb(0.0), cell.clone()).unwrap().add_to(SampleIndex(0), &mut samples);
+    }
+    Noise::new(noise.0, noise.1, info.sample_rate).add_to(SampleIndex(0), &mut samples);
+    let mut receiver = Receiver::new(&info, Options { max_offset: Hz(5e3), ..Options::default() });
+    let mut reports = Vec::new();
+    receiver.process(&samples, &mut Vec::new());
+    receiver.finish(&mut reports);
+    reports
+}
+
+fn rms(values: &[f64]) -> f64 {
+    (values.iter().map(|value| value * value).sum::<f64>() / values.len() as f64).sqrt()
+}
+
+/// Errors of the carrier of a cell, ppb, and the same in their standard deviations, of `draws`; and how often it was heard.
+///
+/// `stronger`: of the other cell; `apart`: clock errors of the two, ppb; `load`: of both; `snr`: of the cell itself.
+fn errors(draws: u64, stronger: Option<f64>, apart: f64, load: f64, snr: f64) -> (Vec<f64>, Vec<f64>) {
+    let (mut errors, mut scaled) = (Vec::new(), Vec::new());
+    for draw in 0..draws {
+        let mut rng = ChaCha8Rng::seed_from_u64(draw * 77 + (apart + 10.0 * load) as u64);
+        let mut at = |pci: u16, error: f64, level: Dbfs| DownlinkConfig {
+            frame_number: rng.random_range(0..1024),
+            start: Picos(-rng.random_range(0..10_000_000_000)),
+            clock_error: Ppb(error),
+            ..DownlinkConfig::new(Cell { ports: 1, load, seed: draw, ..Cell::new(pci, 6) }, CARRIER, level)
+        };
+        let own = at(171, 30.0, LEVEL);
+        let noise = own.cell.noise(LEVEL, Db(snr));
+        let other = stronger.map(|db| at(500, 30.0 + apart, LEVEL + Db(db)));
+        let cells: Vec<DownlinkConfig> = [own].into_iter().chain(other).collect();
+        let reports = receive(1.92e6, &cells, (draw + 1, noise), 420);
+        let Some(cell) = reports.iter().find(|report| report.key.id == 171) else { continue };
+        errors.push(cell.carrier.ppb.0 - 30.0);
+        scaled.push((cell.carrier.ppb.0 - 30.0) / cell.carrier.sigma_ppb.0);
+    }
+    (errors, scaled)
+}
+
+#[test]
+fn the_carrier_of_a_cell_beside_a_stronger_one_is_told_with_an_honest_sigma() {
+    let long = std::env::var_os("DAEN_ACCEPTANCE").is_some();
+    let draws = if long { 60 } else { 4 };
+    let mut table = String::from("stronger  apart ppb  load  ratio dB   heard  rms error ppb  in sigmas  worst\n");
+    let mut all = Vec::new();
+    for stronger in [None, Some(3.0), Some(9.0)] {
+        for (apart, load) in [(0.0, 0.0), (900.0, 0.0), (1730.0, 0.5)] {
+            for snr in if stronger.is_none() { [20.0, -3.0] } else { [20.0, 10.0] } {
+                if !long && snr < 20.0 && stronger.is_some() {
+                    continue;
+                }
+                let (errors, scaled) = errors(draws, stronger, apart, load, snr);
+                let worst = scaled.iter().map(|value| value.abs()).fold(0.0, f64::max);
+                table += &format!(
+                    "{:8}  {apart:9.0}  {load:4.1}  {snr:8.0}  {:3}/{draws:2}  {:13.2}  {:9.2}  {worst:5.2}\n",
+                    stronger.map_or("none".to_owned(), |db| format!("{db:.0} dB")),
+                    errors.len(),
+                    rms(&errors),
+                    rms(&scaled),
+                );
+                assert!(rms(&errors) < 20.0, "{table}");
+                all.extend(scaled);
+            }
+        }
+    }
+    let spread = rms(&all);
+    println!("{table}all: {} draws, {spread:.2} sigmas", all.len());
+    assert!((0.6..1.5).contains(&spread), "{spread}\n{table}");
+    assert!(all.iter().all(|value| value.abs() < 6.0), "{table}");
+}
+
+fn occupied(report: &CellReport) -> Option<Occupied> {
+    report.fields.as_ref().and_then(Fields::lte)?.signal?.occupied
+}
+
+#[test]
+fn reference_signals_tell_how_wide_a_cell_is_whatever_its_mib_says_and_whatever_its_load() {
+    for (blocks, told, scale, load, snr, floor) in [
+        (6, 6, 2.0, 0.0, 10.0, -9.0),
+        (25, 25, 4.0, 0.0, 5.0, -7.0),
+        (25, 25, 8.0, 1.0, 20.0, -15.0),
+        (15, 25, 4.0, 0.0, 10.0, -10.0),
+        (25, 50, 8.0, 0.3, 10.0, -10.0),
+        (50, 25, 8.0, 0.0, 10.0, -10.0),
+        (75, 75, 12.0, 0.0, 0.0, -3.5),
+    ] {
+        let cell = Cell { ports: 2, load, told_blocks: Some(told), ..Cell::new(222, blocks) };
+        let noise = cell.noise(LEVEL, Db(snr));
+        let reports = receive(1.92e6 * scale, &[DownlinkConfig::new(cell, CARRIER, LEVEL)], (5, noise), 200);
+        assert_eq!(reports.len(), 1);
+        let what = format!("{blocks} blocks, told {told}, {snr} dB");
+        let seen = occupied(&reports[0]).unwrap_or_else(|| panic!("{what}: not told"));
+        println!("{what}: {seen:?}");
+        let edge = 90 * blocks as i32;
+        for told in [seen.below_khz, seen.above_khz] {
+            assert!((i32::from(told) - edge).abs() <= 90, "{what}: {seen:?}");
+        }
+        assert!(seen.floor_db.unwrap().0 < floor, "{what}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_stream_narrower_than_the_cell_and_a_cell_too_weak_say_nothing_of_its_width() {
+    for (blocks, scale, snr) in [(50, 1.0, 20.0), (25, 2.0, 20.0)] {
+        let cell = Cell::new(223, blocks);
+        let noise = cell.noise(LEVEL, Db(snr));
+        let reports = receive(1.92e6 * scale, &[DownlinkConfig::new(cell, CARRIER, LEVEL)], (6, noise), 170);
+        assert_eq!(reports.len(), 1);
+        assert_eq!(occupied(&reports[0]), None);
+    }
+    // Heard for half a second at -9 dB an element, a cell may be told to be as wide as it is, but never otherwise.
+    for seed in 0..4 {
+        let cell = Cell { told_blocks: Some(25), ..Cell::new(224, 15) };
+        let noise = cell.noise(LEVEL, Db(-9.0));
+        let reports = receive(7.68e6, &[DownlinkConfig::new(cell, CARRIER, LEVEL)], (7 + seed, noise), 170);
+        for report in &reports {
+            let blocks = occupied(report).map(|seen| seen.blocks());
+            assert!(blocks.is_none_or(|blocks| (blocks - 15.0).abs() <= 1.0), "{blocks:?}");
+        }
+    }
+}
+
+#[test]
+fn the_uplink_and_the_silence_of_tdd_do_not_make_a_cell_look_narrow() {
+    for load in [0.0, 1.0] {
+        let frames = Frames::Type2 { assignment: 0, special: 0 };
+        let cell = Cell { frames, load, ..Cell::new(225, 25) };
+        let noise = cell.noise(LEVEL, Db(10.0));
+        let reports = receive(7.68e6, &[DownlinkConfig::new(cell, CARRIER, LEVEL)], (8, noise), 200);
+        assert_eq!(reports.len(), 1);
+        let seen = occupied(&reports[0]).unwrap();
+        assert!((seen.blocks() - 25.0).abs() <= 1.0, "{seen:?}");
+        assert!((reports[0].carrier.hz.0).abs() < 5.0, "{:?}", reports[0].carrier);
+    }
+}
