@@ -3,10 +3,15 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
-use daen::sensor::scan::{BANDS, Found, Kind, Options, Plan, Reach, Step};
+#[path = "scan_plan/plot.rs"]
+mod plot;
+
+use daen::sensor::bands::{Band, Table, union};
+use daen::sensor::scan::{Found, Kind, Options, Plan, Reach, Step, share};
 use daen::units::{Hz, Nanos, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::path::Path;
 
 /// A sweep sees a new carrier with this probability, and a dwell on it gives its identity with that one. Assumed: a blaster is
 /// strong; what is missed is missed to fading.
@@ -18,6 +23,11 @@ const FOUND: f64 = 0.95;
 const FALSE: f64 = 0.01;
 /// What a search then still takes for a cell.
 const GHOST: f64 = 0.02;
+
+/// The bands of both countries.
+fn bands() -> Vec<Band> {
+    union(&["TH", "KH"].map(|country| Table::named(country, Path::new("")).unwrap()))
+}
 
 fn reach(usable: f64, highest: f64) -> Reach {
     Reach { usable: Hz(usable), tuning: vec![[Hz(24e6), Hz(highest)]], retune: Nanos::from_millis(10) }
@@ -45,8 +55,8 @@ struct Blaster {
 }
 
 impl World {
-    fn new(reach: &Reach, seed: u64) -> World {
-        let plan = Plan::new(BANDS, reach, Options::default());
+    fn new(reach: &Reach, seed: u64, options: Options) -> World {
+        let plan = Plan::new(&bands(), reach, options);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let cells = plan.windows().iter().map(|_| random.random_bool(0.5)).collect();
         World { plan, usable: reach.usable, now: Timestamp(0), random, cells }
@@ -85,7 +95,8 @@ const NOBODY: Blaster = Blaster { carrier: Hz(0.0), from: Timestamp(i64::MAX), t
 /// Switches a blaster on at a random time on a random channel, and gives the seconds until it is decoded.
 fn case(world: &World, reach: &Reach, airtime: f64, seed: u64) -> Option<f64> {
     let mut world = World { random: ChaCha8Rng::seed_from_u64(seed), ..world.clone() };
-    let gsm: Vec<_> = BANDS.iter().filter(|band| band.gsm && band.high.0 <= reach.tuning[0][1].0).collect();
+    let bands = bands();
+    let gsm: Vec<_> = bands.iter().filter(|band| band.gsm && band.high.0 <= reach.tuning[0][1].0).collect();
     let channels: Vec<f64> = gsm
         .iter()
         .flat_map(|band| (1..((band.high.0 - band.low.0) / 200e3) as usize).map(|n| band.low.0 + n as f64 * 200e3))
@@ -103,9 +114,14 @@ fn case(world: &World, reach: &Reach, airtime: f64, seed: u64) -> Option<f64> {
 
 /// 1000 cases in 20 places, each of which has been listened to for ten minutes.
 fn cases(reach: &Reach, airtime: f64) -> Vec<Option<f64>> {
-    let mut all = Vec::with_capacity(1000);
-    for place in 0..20 {
-        let mut world = World::new(reach, place);
+    cases_in(reach, airtime, Options::default(), 20)
+}
+
+/// 50 cases in each of so many places.
+fn cases_in(reach: &Reach, airtime: f64, options: Options, places: u64) -> Vec<Option<f64>> {
+    let mut all = Vec::new();
+    for place in 0..places {
+        let mut world = World::new(reach, place, options);
         while world.now < Timestamp(0) + seconds(600.0) {
             world.step(&NOBODY);
         }
@@ -132,7 +148,7 @@ fn a_narrow_receiver_knows_its_probability_and_is_nearly_certain_in_ninety_secon
     // An RTL-SDR: 2.4 Msps, and nothing above 1766 MHz.
     let reach = reach(1.92e6, 1.766e9);
     let (minute, two) = (cases(&reach, 60.0), cases(&reach, 120.0));
-    let plan = Plan::new(BANDS, &reach, Options::default());
+    let plan = Plan::new(&bands(), &reach, Options::default());
     let told = plan.chance(seconds(60.0), seconds(60.0));
     println!(
         "2.4 Msps: on air 60 s: {:.1} % (told {:.1} %), half within {:.1} s; on air 120 s: {:.1} % within 90 s",
@@ -143,7 +159,8 @@ fn a_narrow_receiver_knows_its_probability_and_is_nearly_certain_in_ninety_secon
     );
     assert!((within(&minute, 60.0) - told).abs() < 0.03, "what it says of itself is what it does");
     assert!(within(&two, 90.0) >= 0.99);
-    assert_eq!(plan.unreachable(), ["3", "1", "40", "41", "38", "7", "n78"], "and what it cannot reach");
+    let unreachable = ["3", "2", "39", "34", "1 n1", "40 n40", "41 n41", "38", "7 n7", "n78"];
+    assert_eq!(plan.unreachable(), unreachable, "and what it cannot reach");
 }
 
 fn median(cases: &[Option<f64>]) -> f64 {
@@ -156,8 +173,8 @@ fn median(cases: &[Option<f64>]) -> f64 {
 fn every_carrier_of_every_band_is_whole_in_some_window() {
     for usable in [1.92e6, 2e6, 8e6, 15e6, 50e6, 600e6] {
         let reach = Reach { usable: Hz(usable), tuning: vec![[Hz(0.0), Hz(1e12)]], retune: Nanos(0) };
-        let plan = Plan::new(BANDS, &reach, Options::default());
-        for band in BANDS {
+        let plan = Plan::new(&bands(), &reach, Options::default());
+        for band in &bands() {
             let mut carrier = band.low.0 + 100e3;
             while carrier <= band.high.0 - 100e3 {
                 let inside =
@@ -173,7 +190,7 @@ fn every_carrier_of_every_band_is_whole_in_some_window() {
 #[test]
 fn no_window_starves_however_noisy_the_others_are() {
     let reach = reach(15e6, 6e9);
-    let mut plan = Plan::new(BANDS, &reach, Options::default());
+    let mut plan = Plan::new(&bands(), &reach, Options::default());
     let (gsm, other) = (plan.period(true), plan.period(false));
     let mut now = Timestamp(0);
     let mut last: Vec<Option<Timestamp>> = vec![None; plan.windows().len()];
@@ -203,7 +220,7 @@ fn no_window_starves_however_noisy_the_others_are() {
 #[test]
 fn a_task_comes_first_once_and_not_when_it_is_too_late() {
     let reach = reach(15e6, 6e9);
-    let mut plan = Plan::new(BANDS, &reach, Options::default());
+    let mut plan = Plan::new(&bands(), &reach, Options::default());
     let at = |s: f64| Timestamp(0) + seconds(s);
     plan.task(Hz(947e6), seconds(2.0), at(5.0));
     plan.task(Hz(1.85e9), seconds(1.0), at(1.0));
@@ -217,7 +234,7 @@ fn a_task_comes_first_once_and_not_when_it_is_too_late() {
 #[test]
 fn known_cells_are_decoded_again_and_otherwise_only_swept() {
     let reach = reach(15e6, 6e9);
-    let mut world = World::new(&reach, 7);
+    let mut world = World::new(&reach, 7, Options::default());
     let mut decodes = vec![0; world.cells.len()];
     while world.now < Timestamp(0) + seconds(3600.0) {
         let (step, _) = world.step(&NOBODY);
@@ -228,4 +245,39 @@ fn known_cells_are_decoded_again_and_otherwise_only_swept() {
     for (window, (count, cells)) in decodes.iter().zip(&world.cells).enumerate() {
         assert!(!cells || *count >= 5, "window {window}: {count} in an hour");
     }
+}
+
+#[test]
+fn several_receivers_share_the_spectrum_and_each_takes_what_it_reaches() {
+    let bands = bands();
+    let (wide, narrow) = (reach(15e6, 6e9), reach(1.92e6, 1.766e9));
+    let options = Options::default();
+    for reaches in [vec![wide.clone()], vec![wide.clone(), wide.clone()], vec![wide.clone(), narrow.clone()]] {
+        let shares = share(&bands, &reaches, &options);
+        let plans: Vec<Plan> =
+            reaches.iter().zip(&shares).map(|(reach, share)| Plan::new(share, reach, options)).collect();
+        // Every carrier is whole in a window of one of them.
+        for band in &bands {
+            let mut carrier = band.low.0 + 100e3;
+            while carrier <= band.high.0 - 100e3 {
+                let inside = |plan: &Plan, usable: Hz| {
+                    plan.windows().iter().any(|w| (w.center.0 - carrier).abs() + 100e3 <= usable.0 / 2.0 + 1.0)
+                };
+                let held = plans.iter().zip(&reaches).any(|(plan, reach)| inside(plan, reach.usable));
+                assert!(held, "{} receivers, band {}: {carrier}", reaches.len(), band.name);
+                carrier += 200e3;
+            }
+        }
+        let periods: Vec<f64> = plans.iter().map(|plan| plan.period(true).as_secs_f64()).collect();
+        println!("{} receivers: between two sweeps {periods:?} s", reaches.len());
+    }
+    let alone = Plan::new(&bands, &wide, options).period(true).as_secs_f64();
+    let shares = share(&bands, &[wide.clone(), wide.clone()], &options);
+    for part in &shares {
+        let period = Plan::new(part, &wide, options).period(true).as_secs_f64();
+        assert!(period < 0.65 * alone, "two alike are nearly twice as quick: {period} s instead of {alone} s");
+    }
+    // What one of them cannot reach is the other's.
+    let shares = share(&bands, &[wide, narrow.clone()], &options);
+    assert!(shares[1].iter().all(|band| band.high.0 <= 1.766e9), "{shares:?}");
 }

@@ -8,6 +8,8 @@
 mod network;
 #[path = "soapy/node.rs"]
 mod node;
+#[path = "soapy/scanning.rs"]
+mod scanning;
 #[path = "support/soapy.rs"]
 mod soapy;
 

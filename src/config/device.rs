@@ -14,8 +14,10 @@ pub struct DeviceFile {
     pub device: String,
     /// What is known of the model: a name of `firmware-config`, or a path that ends in `.toml`.
     pub profile: String,
-    /// Frequency in the middle of the band, hertz.
-    pub center_hz: f64,
+    /// Frequency in the middle of the band, hertz; absent where a plan is followed.
+    pub center_hz: Option<f64>,
+    /// Countries whose bands are scanned (such as `TH`), or paths of tables that end in `.toml`; absent: the tuning stays.
+    pub scan: Option<Vec<String>>,
     /// Samples a second; the profile's first one where absent.
     pub rate_hz: Option<f64>,
     /// Anti-alias filter, hertz; the one that suits the rate where absent.
@@ -44,8 +46,10 @@ pub struct Device {
     pub profile: String,
     /// Where paths of profiles count from.
     pub folder: PathBuf,
-    /// Frequency in the middle of the band.
+    /// Frequency in the middle of the band; of a receiver that scans, where it begins.
     pub center: Hz,
+    /// Tables of bands to be scanned; empty: the tuning stays.
+    pub scan: Vec<String>,
     /// Samples a second.
     pub rate: Option<Hz>,
     /// Anti-alias filter.
@@ -81,6 +85,16 @@ impl DeviceFile {
             ));
         }
         let hz = |key: &str, value: f64| Ok::<_, ConfigError>(Hz(in_range(key, value, 1.0..=1e12, " Hz")?));
+        let center = match (file.center_hz, &file.scan) {
+            (Some(center), None) => hz("source.center_hz", center)?,
+            (None, Some(tables)) if !tables.is_empty() => Hz(0.0),
+            (center, tables) => {
+                let value = format!("center_hz {center:?}, scan {tables:?}");
+                let allowed =
+                    "center_hz for a fixed tuning, or scan = [\"TH\"] for the bands of countries, and not both";
+                return Err(value_error("source", value, allowed));
+            }
+        };
         let mut gains = BTreeMap::new();
         for (name, value) in file.gains {
             let gain = in_range(&format!("source.gains.{name}"), value, -200.0..=200.0, " dB")?;
@@ -90,7 +104,8 @@ impl DeviceFile {
             args: file.device,
             profile: file.profile,
             folder: folder.to_owned(),
-            center: hz("source.center_hz", file.center_hz)?,
+            center,
+            scan: file.scan.unwrap_or_default(),
             rate: file.rate_hz.map(|rate| hz("source.rate_hz", rate)).transpose()?,
             bandwidth: file.bandwidth_hz.map(|width| hz("source.bandwidth_hz", width)).transpose()?,
             gains,

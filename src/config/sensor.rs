@@ -33,6 +33,9 @@ pub struct ConfigFile {
     pub navigation: NavigationFile,
     /// Where samples come from.
     pub source: SourceFile,
+    /// Further receivers, beside one of `[source]`.
+    #[serde(default)]
+    pub device: Vec<DeviceFile>,
     /// What is known of the receiver behind them.
     pub calibration: Option<CalibrationFile>,
     /// What is judged.
@@ -169,6 +172,8 @@ pub struct ReportFile {
     pub interval_s: f64,
     /// A health report is sent at least this often, seconds, and soon after a change.
     pub health_s: f64,
+    /// A coarse picture of each window of a receiver that scans is sent this often, seconds; 0: never.
+    pub spectrum_s: f64,
     /// Observations wait this long for company in one envelope, milliseconds; findings do not wait.
     pub batch_ms: u64,
     /// Most items in one envelope.
@@ -184,6 +189,7 @@ impl Default for ReportFile {
         ReportFile {
             interval_s: 60.0,
             health_s: 900.0,
+            spectrum_s: 86_400.0,
             batch_ms: 2000,
             batch_items: 100,
             routine_s: 900.0,
@@ -233,6 +239,8 @@ pub struct Config {
     pub navigation: Navigation,
     /// Where samples come from.
     pub source: Source,
+    /// Further receivers.
+    pub devices: Vec<Device>,
     /// What is known of the receiver behind them.
     pub calibration: Option<CalibrationChoice>,
     /// Settings of the rules.
@@ -314,6 +322,8 @@ pub struct Report {
     pub interval: Nanos,
     /// Of the node's health.
     pub health: Duration,
+    /// Of the spectrum; `None`: never.
+    pub spectrum: Option<Nanos>,
     /// Longest wait for company in one envelope.
     pub batch_wait: Duration,
     /// Most items in one envelope.
@@ -385,12 +395,18 @@ impl ConfigFile {
                 Some(EvidenceFile { quota_octets, folder: at }) => {
                     let at = at.unwrap_or_else(|| self.state_dir.join("evidence"));
                     let quota = in_range("evidence.quota_octets", quota_octets, 100_000_000..=1 << 44, "")?;
+                    let scans = matches!(&self.source, SourceFile::Soapy(device) if device.scan.is_some());
+                    if scans || !self.device.is_empty() {
+                        let value = if scans { "with a receiver that scans" } else { "with [[device]]" };
+                        return Err(value_error("evidence", value.to_owned(), "with one receiver alone, whose tuning stays"));
+                    }
                     Some((folder.join(at), quota))
                 }
             },
             state_dir: folder.join(&self.state_dir),
             navigation: self.navigation.check(self.position.is_some())?,
             position: self.position,
+            devices: check_devices(&self.source, self.device, folder)?,
             source: check_source(self.source, folder)?,
             calibration: self.calibration.map(|file| file.check(folder)).transpose()?,
             rules: self.rules.file.map(|path| folder.join(path)),
@@ -398,6 +414,12 @@ impl ConfigFile {
             report: Report {
                 interval: Nanos(i64::try_from(interval.as_nanos()).expect("a day fits 64 bits of nanoseconds")),
                 health: seconds("report.health_s", self.report.health_s, 1.0..=3600.0)?,
+                spectrum: match self.report.spectrum_s {
+                    0.0 => None,
+                    often => {
+                        Some(Nanos((in_range("report.spectrum_s", often, 10.0..=2.6e6, " s, or 0")? * 1e9) as i64))
+                    }
+                },
                 batch_wait: Duration::from_millis(in_range(
                     "report.batch_ms",
                     self.report.batch_ms,
@@ -418,6 +440,18 @@ impl ConfigFile {
             },
         })
     }
+}
+
+/// Receivers of one node at most; each has threads and buffers of its own.
+const MOST_RECEIVERS: usize = 8;
+
+fn check_devices(source: &SourceFile, files: Vec<DeviceFile>, folder: &Path) -> Result<Vec<Device>, ConfigError> {
+    let of_a_receiver = matches!(source, SourceFile::Soapy(_));
+    if !files.is_empty() && (!of_a_receiver || files.len() >= MOST_RECEIVERS) {
+        let allowed = "at most 7 further receivers, beside a [source] of kind = \"soapy\"";
+        return Err(value_error("device", format!("{} of them", files.len()), allowed));
+    }
+    files.into_iter().map(|file| file.check(folder)).collect()
 }
 
 impl NavigationFile {

@@ -5,6 +5,7 @@
 //! The centre of a narrow stream lies on the grid of FFT bins; what is left of a carrier's offset is known, and the caller's.
 
 use crate::units::Hz;
+use multiversion::multiversion;
 use num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
@@ -132,9 +133,7 @@ impl Channelizer {
         let turns = (i64::from(bin).rem_euclid(wide) * start).rem_euclid(wide) as f64 / wide as f64;
         let (sin, cos) = (-2.0 * PI * turns).sin_cos();
         let phase = Complex32::new(cos as f32, sin as f32);
-        for (out, narrow) in out.iter_mut().zip(&self.narrow[OVERLAP / 2..]) {
-            *out = *narrow * phase;
-        }
+        turn(out, &self.narrow[OVERLAP / 2..], phase);
     }
 
     /// Mean power of this hop inside `half` of the channel centred on `bin`; a full-scale sine there gives 1.0.
@@ -150,6 +149,7 @@ impl Channelizer {
 }
 
 /// `out[i] = spectrum[first + i] * weights[i]`, around the end of the spectrum.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 fn weigh(spectrum: &[Complex32], first: usize, weights: &[f32], out: &mut [Complex32]) {
     let until_wrap = out.len().min(spectrum.len() - first);
     let (head, tail) = out.split_at_mut(until_wrap);
@@ -161,7 +161,16 @@ fn weigh(spectrum: &[Complex32], first: usize, weights: &[f32], out: &mut [Compl
     }
 }
 
+/// `out[i] = samples[i] * phase`.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn turn(out: &mut [Complex32], samples: &[Complex32], phase: Complex32) {
+    for (out, sample) in out.iter_mut().zip(samples) {
+        *out = sample * phase;
+    }
+}
+
 /// Sum of squared magnitudes in eight lanes.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 fn energy(bins: &[Complex32]) -> f32 {
     let mut lanes = [0f32; 8];
     let chunks = bins.chunks_exact(8);
@@ -190,7 +199,13 @@ fn response(sample_rate: f64, decimation: usize, cutoff: f64) -> Vec<f32> {
         .map(|i| {
             let q = i as f64 - (NARROW_FFT / 2) as f64;
             let step = 2.0 * PI * q / wide;
-            let sum: f64 = taps.iter().enumerate().skip(1).map(|(k, tap)| tap * (step * k as f64).cos()).sum();
+            // cos(k x) from the two before it: a receiver is made for every dwell, and there are a million of them at 20 Msps.
+            let twice = 2.0 * step.cos();
+            let (mut before, mut now, mut sum) = (1.0, step.cos(), 0.0);
+            for tap in &taps[1..] {
+                sum += tap * now;
+                (before, now) = (now, twice * now - before);
+            }
             ((taps[0] + 2.0 * sum) / wide) as f32
         })
         .collect()

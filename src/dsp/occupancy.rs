@@ -23,6 +23,7 @@
 //! - 3GPP TS 25.211 Release 17: clause 5.3.3.1 (CPICH); TS 25.104 Release 17: clause 6.8.1 (root raised cosine, 3.84 Mcps)
 //! - 3GPP TS 36.104 Release 17: table 5.6-1 (transmission bandwidths); TS 45.005 Release 17: clause 2 (200 kHz raster)
 
+use crate::dsp::comb;
 use crate::dsp::cyclic::{Fold, Pattern, Peak};
 use crate::dsp::repetition::Repetition;
 use crate::dsp::spectrum::{Spectrum, Welch};
@@ -114,6 +115,8 @@ pub enum Shape {
     Wide3840k,
     /// One of the transmission bandwidths of LTE and NR, 1.08 to 18 MHz.
     Multicarrier,
+    /// One that only NR has, 19 to 98 MHz.
+    MulticarrierNr,
     /// Anything else, or cut by the edge of the band.
     Unknown,
 }
@@ -338,6 +341,10 @@ const FLOOR_FRACTION: f64 = 0.2;
 const CARRIER_OVER_FLOOR: f32 = 4.0;
 /// Bins are averaged over this width before they are compared.
 const SMOOTH_HZ: f64 = 50e3;
+/// Raster of GSM's carriers; TS 45.005 clause 2.
+const RASTER_HZ: f64 = 200e3;
+/// What one carrier of a comb is taken to be wide, between its half-power points.
+const TOOTH_HZ: f64 = 160e3;
 /// Narrower peaks are tones and images, not carriers.
 const LEAST_WIDTH: f64 = 80e3;
 /// A UMTS carrier is 3.84 MHz wide between the half-power points; fading takes some of it.
@@ -346,6 +353,13 @@ const UMTS_LEAST_WIDTH: f64 = 3e6;
 const NO_PREFIX: f64 = 20.0;
 /// Transmission bandwidths of LTE, hertz; TS 36.104 table 5.6-1 in resource blocks of 180 kHz.
 const MULTICARRIER_WIDTHS: [f64; 6] = [1.08e6, 2.7e6, 4.5e6, 9e6, 13.5e6, 18e6];
+
+/// Transmission bandwidths of NR that LTE has nothing like, hertz; TS 38.101-1 table 5.3.2-1: resource blocks of 180 kHz (106, 133,
+/// 160, 188, 216, 242, 270) and of 360 kHz (65, 78, 92, 106, 119, 133, 162, 189, 217, 245, 273).
+const NR_WIDTHS: [f64; 18] = [
+    19.08e6, 23.94e6, 28.8e6, 33.84e6, 38.88e6, 43.56e6, 48.6e6, 23.4e6, 28.08e6, 33.12e6, 38.16e6, 42.84e6, 47.88e6,
+    58.32e6, 68.04e6, 78.12e6, 88.2e6, 98.28e6,
+];
 
 /// The carriers in a mean spectrum, by ascending frequency.
 pub fn carriers(spectrum: &Spectrum, rate: Hz) -> Vec<Carrier> {
@@ -360,14 +374,42 @@ pub fn carriers(spectrum: &Spectrum, rate: Hz) -> Vec<Carrier> {
     while at < bins && found.len() < MAX_CARRIERS {
         let len = smooth[at..].iter().take_while(|&&power| power > floor).count();
         if len as f64 * bin >= LEAST_WIDTH {
-            found.extend(Some(carrier(spectrum, &smooth, at..at + len, rate)).filter(|c| c.width.0 >= LEAST_WIDTH));
+            let (one, plateau) = carrier(spectrum, &smooth, at..at + len, rate);
+            let teeth = comb::teeth(&smooth, plateau.clone(), RASTER_HZ / bin);
+            if teeth.is_empty() {
+                found.extend(Some(one).filter(|carrier| carrier.width.0 >= LEAST_WIDTH));
+            }
+            let tooth = |place: f64| tooth(spectrum, plateau.start as f64 + place, floor, rate);
+            found.extend(teeth.into_iter().filter_map(tooth));
+            found.truncate(MAX_CARRIERS);
         }
         at += len.max(1);
     }
     found
 }
 
-fn carrier(spectrum: &Spectrum, smooth: &[f32], run: std::ops::Range<usize>, rate: Hz) -> Carrier {
+/// One carrier of a comb around bin `place`, if it stands above `floor` in each bin.
+fn tooth(spectrum: &Spectrum, place: f64, floor: f32, rate: Hz) -> Option<Carrier> {
+    let bins = spectrum.mean.len();
+    let (bin, half) = (rate.0 / bins as f64, TOOTH_HZ / 2.0 * bins as f64 / rate.0);
+    let from = (place - half).round().max(0.0) as usize;
+    let to = ((place + half).round().max(0.0) as usize).min(bins - 1);
+    let power: f32 = spectrum.mean.get(from..=to)?.iter().sum();
+    (power > floor * (to - from + 1) as f32).then(|| Carrier {
+        offset: Hz((place - (bins / 2) as f64) * bin),
+        width: Hz((to - from + 1) as f64 * bin),
+        level: Dbfs(Db::from_ratio(f64::from(power)).0),
+        shape: Shape::Narrow200k,
+    })
+}
+
+/// The carrier in a stretch of bins, and the bins between its edges.
+fn carrier(
+    spectrum: &Spectrum,
+    smooth: &[f32],
+    run: std::ops::Range<usize>,
+    rate: Hz,
+) -> (Carrier, std::ops::Range<usize>) {
     let bin = rate.0 / smooth.len() as f64;
     // Half of the mean power as the power itself weighs it: of a flat carrier the plateau, of a rounded one nearly the peak,
     // however far its skirts reach.
@@ -384,9 +426,10 @@ fn carrier(spectrum: &Spectrum, smooth: &[f32], run: std::ops::Range<usize>, rat
         w if (80e3..280e3).contains(&w) => Shape::Narrow200k,
         w if (3.6e6..4.1e6).contains(&w) => Shape::Wide3840k,
         w if MULTICARRIER_WIDTHS.iter().any(|known| (w / known - 1.0).abs() < 0.05) => Shape::Multicarrier,
+        w if NR_WIDTHS.iter().any(|known| (w / known - 1.0).abs() < 0.02) => Shape::MulticarrierNr,
         _ => Shape::Unknown,
     };
     let power: f64 = spectrum.mean[run].iter().map(|&p| f64::from(p)).sum();
     let middle = Hz((spectrum.offset(first, rate).0 + spectrum.offset(last, rate).0) / 2.0);
-    Carrier { offset: middle, width: Hz(width), level: Dbfs(Db::from_ratio(power).0), shape }
+    (Carrier { offset: middle, width: Hz(width), level: Dbfs(Db::from_ratio(power).0), shape }, first..last + 1)
 }

@@ -40,7 +40,7 @@ impl fmt::Debug for Welch {
 
 /// A power spectrum over the whole sampled band, lowest frequency first. The bins' powers add up to the signal's power;
 /// a full-scale complex sine has power 1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spectrum {
     /// Mean power in each bin.
     pub mean: Vec<f32>,
@@ -80,42 +80,78 @@ impl Welch {
 
     /// Takes the next samples of the stream.
     pub fn process(&mut self, mut samples: &[Complex32]) {
-        let size = self.size();
-        while !samples.is_empty() {
-            let taken = samples.len().min(size - self.pending.len());
+        let (size, half) = (self.size(), self.size() / 2);
+        // A segment that begins in what is left of the last block is put together; the others are taken where they lie.
+        while !self.pending.is_empty() && self.pending.len() + samples.len() >= size {
+            let missing = size - self.pending.len();
+            let taken = missing.min(samples.len());
             self.pending.extend_from_slice(&samples[..taken]);
-            samples = &samples[taken..];
-            if self.pending.len() == size {
-                apply(&mut self.work, &self.pending, &self.window);
-                self.fft.process_with_scratch(&mut self.work, &mut self.scratch);
-                add(&mut self.batch, &mut self.peak, &self.work);
-                self.segments += 1;
-                self.batched += 1;
-                if self.batched == BATCH {
-                    self.settle();
-                }
-                self.pending.copy_within(size / 2.., 0);
-                self.pending.truncate(size / 2);
+            apply(&mut self.work, &self.pending, &self.window);
+            self.segment();
+            if taken >= half {
+                // The next one begins within this block.
+                self.pending.clear();
+                samples = &samples[taken - half..];
+            } else {
+                self.pending.copy_within(half.., 0);
+                self.pending.truncate(half);
+                samples = &samples[taken..];
             }
+        }
+        if self.pending.is_empty() {
+            while samples.len() >= size {
+                apply(&mut self.work, &samples[..size], &self.window);
+                self.segment();
+                samples = &samples[half..];
+            }
+        }
+        self.pending.extend_from_slice(samples);
+    }
+
+    /// Adds the windowed segment that stands in `work`.
+    fn segment(&mut self) {
+        self.fft.process_with_scratch(&mut self.work, &mut self.scratch);
+        add(&mut self.batch, &mut self.peak, &self.work);
+        self.segments += 1;
+        self.batched += 1;
+        if self.batched == BATCH {
+            self.settle();
         }
     }
 
     /// The spectrum of everything since the start or the last [`Welch::take`]; `None` while there was no whole segment. What is
     /// left of the stream still counts towards the next one.
     pub fn take(&mut self) -> Option<Spectrum> {
+        let mut spectrum = Spectrum::default();
+        self.take_into(&mut spectrum).then_some(spectrum)
+    }
+
+    /// The same, into what is already there: nothing is allocated for a spectrum of the same size. Whether there was one.
+    pub fn take_into(&mut self, out: &mut Spectrum) -> bool {
         if self.segments == 0 {
-            return None;
+            return false;
         }
         self.settle();
         let segments = std::mem::take(&mut self.segments);
         let half = self.size() / 2;
-        let mut mean: Vec<f32> = self.sum.iter().map(|sum| (sum / segments as f64) as f32).collect();
-        let mut peak = self.peak.clone();
-        mean.rotate_left(half);
-        peak.rotate_left(half);
+        out.segments = segments;
+        out.mean.clear();
+        out.mean.extend(self.sum.iter().map(|sum| (sum / segments as f64) as f32));
+        out.peak.clone_from(&self.peak);
+        out.mean.rotate_left(half);
+        out.peak.rotate_left(half);
         self.sum.fill(0.0);
         self.peak.fill(0.0);
-        Some(Spectrum { mean, peak, segments })
+        true
+    }
+
+    /// Forgets what is left of the stream: another begins.
+    pub fn restart(&mut self) {
+        self.pending.clear();
+        self.batch.fill(0.0);
+        self.sum.fill(0.0);
+        self.peak.fill(0.0);
+        (self.segments, self.batched) = (0, 0);
     }
 
     fn settle(&mut self) {
@@ -126,19 +162,19 @@ impl Welch {
     }
 }
 
-#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 fn apply(work: &mut [Complex32], samples: &[Complex32], window: &[f32]) {
     for ((work, sample), weight) in work.iter_mut().zip(samples).zip(window) {
         *work = Complex32::new(sample.re * weight, sample.im * weight);
     }
 }
 
-#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 fn add(batch: &mut [f32], peak: &mut [f32], bins: &[Complex32]) {
     for ((batch, peak), bin) in batch.iter_mut().zip(peak).zip(bins) {
         let power = bin.re * bin.re + bin.im * bin.im;
         *batch += power;
-        *peak = if power > *peak { power } else { *peak };
+        *peak = peak.max(power);
     }
 }
 

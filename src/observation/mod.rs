@@ -6,6 +6,9 @@
 pub mod envelope;
 pub mod gsm;
 pub mod lte;
+mod scan;
+
+pub use scan::{MAX_SHAPES, Schedule, SpectrumTile, TileCarrier};
 
 use crate::cell::{CellIdentity, CellKey, Rat, gsm_arfcn, lte_earfcn};
 use crate::units::{Db, Dbfs, Dbm, Hz, Nanos, Ppb, Timestamp};
@@ -505,6 +508,12 @@ pub struct Health {
     /// Carriers that it dwells on now because the hub asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dwells: Vec<Dwell>,
+    /// What each of its receivers that scan is at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<Schedule>,
+    /// Signal that waited to be worked on, milliseconds: the longest of the moment before the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u32>,
     /// Tasks of the hub taken since the start.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tasks_taken: u64,
@@ -540,6 +549,8 @@ pub enum Item {
     Health(Box<Health>),
     /// An envelope that was evicted from the spool before the hub had it.
     Tombstone(Tombstone),
+    /// What a stretch of spectrum looks like, coarsely.
+    Spectrum(Box<SpectrumTile>),
 }
 
 /// Stands for an envelope that is lost: keeps the chain of hashes whole and the loss visible.

@@ -339,6 +339,11 @@ impl Profile {
         Ok(())
     }
 
+    /// The sample rate for a wish: its own, or the preferred one.
+    pub fn rate(&self, wish: &Device) -> Hz {
+        wish.rate.unwrap_or(self.rates_hz[0])
+    }
+
     /// What to set for the wishes of a configuration: theirs where they are within what the model offers, the model's own
     /// preference where they are silent.
     ///
@@ -355,7 +360,7 @@ impl Profile {
         if !self.tuning_hz.iter().any(|range| within(range, wish.center)) {
             return Err(offer("center_hz", &wish.center.0, ranges(&self.tuning_hz)));
         }
-        let rate = wish.rate.unwrap_or(self.rates_hz[0]);
+        let rate = self.rate(wish);
         if !self.rates_hz.contains(&rate) && !self.rate_range_hz.is_some_and(|range| within(&range, rate)) {
             let mut offers = list(self.rates_hz.iter().map(|rate| rate.0));
             if let Some(range) = self.rate_range_hz {

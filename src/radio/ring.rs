@@ -8,7 +8,7 @@
 
 use crate::radio::source::{Event, IqBlock, IqSource, SourceError, StreamInfo};
 use crate::units::{Nanos, SampleIndex};
-use ringbuf::traits::{Consumer, Producer, Split};
+use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock};
@@ -245,6 +245,11 @@ impl Reader {
         self.shared.lost.load(Ordering::Relaxed)
     }
 
+    /// Blocks that wait to be read: how far this end is behind.
+    pub fn waiting(&self) -> usize {
+        self.filled.occupied_len()
+    }
+
     fn take_filled(&mut self) -> Slot {
         loop {
             if let Some(slot) = self.filled.try_pop() {
@@ -396,5 +401,16 @@ mod tests {
         assert_eq!(info.start, Timestamp(40 * 1_000_000), "sample 40 at 1000 samples a second");
         drop((reader, go));
         feeding.join().unwrap();
+    }
+
+    #[test]
+    fn the_reader_knows_how_far_it_is_behind() {
+        let (feeder, mut reader) = ring(8, 10, WhenFull::Wait);
+        assert_eq!(reader.waiting(), 0);
+        let feeding = std::thread::spawn(move || feeder.run(&mut Counter::new(1)));
+        feeding.join().unwrap();
+        assert_eq!(reader.waiting(), 5, "twice a stream and a block, and the end");
+        assert!(matches!(reader.read(), Ok((Event::Stream(_), _))));
+        assert_eq!(reader.waiting(), 4);
     }
 }

@@ -6,6 +6,8 @@
 //! reader's thread: back-off <- failed? <- convert <- IqSource::read <─┘   never blocks for longer than a moment
 //! ```
 //!
+//! A device that is tuned anew ([`Live::tune`]) begins another stream once the new tuning has settled.
+//!
 //! A device that is unplugged, hangs, fails, refuses a setting or loses its clock source is noticed within 2 s, closed, and
 //! opened again: after half a second, then twice as long each time, at most 30 s. Each loss of samples ends the stream and
 //! begins another whose time tells how much is missing, to the sample where the driver's time stamps count samples.
@@ -47,6 +49,8 @@ const GOOD: Duration = Duration::from_secs(10);
 const LEFT_BEHIND: usize = 4;
 /// A closing device is waited for this long before it is opened again, and when the source ends.
 const CLOSING: Duration = Duration::from_secs(1);
+/// How far the times of streams may have gone from the host's clock. Chosen: more than drivers are late.
+const DRIFT: Nanos = Nanos::from_millis(250);
 /// How often a stop is looked for.
 const MOMENT: Duration = Duration::from_millis(50);
 
@@ -184,15 +188,19 @@ impl SoapySource {
         let State::Running(driver) = &self.state else { return None };
         let (actual, _) = driver.opened.as_ref()?;
         let Break { cause, missing } = mark.what;
-        let start = match (&self.info, missing) {
-            (Some(info), Some(missing)) if cause != Cause::First => {
-                let samples = (self.index + missing) as f64;
-                info.start + Nanos((samples / info.sample_rate.0 * 1e9).round() as i64)
-            }
+        let counted = self.info.as_ref().zip(missing).map(|(info, missing)| {
+            let samples = (self.index + missing) as f64;
+            info.start + Nanos((samples / info.sample_rate.0 * 1e9).round() as i64)
+        });
+        let start = match counted {
+            // Nothing is differenced over a retune, so there the sample clock's drift against the host's can be made good.
+            Some(start) if cause == Cause::Retuned && (start - mark.arrived).0.abs() > DRIFT.0 => mark.arrived,
+            Some(start) if cause != Cause::First => start,
             _ => mark.arrived,
         };
         self.live.add(match cause {
             Cause::First => Counts { opened: 1, ..Counts::default() },
+            Cause::Retuned => Counts { retunes: 1, ..Counts::default() },
             _ => Counts {
                 gaps: 1,
                 lost_samples: missing.unwrap_or(0),
@@ -204,7 +212,7 @@ impl SoapySource {
             tracing::info!(?actual, "the receiver is open");
         }
         let stream = format!("{}#{}", actual.label, self.streams);
-        let info = StreamInfo { stream, center: actual.center, sample_rate: actual.rate, start };
+        let info = StreamInfo { stream, center: mark.center, sample_rate: actual.rate, start };
         self.streams += 1;
         self.index = 0;
         self.info = Some(info.clone());

@@ -53,6 +53,8 @@ pub struct Options {
     pub gsm: gsm::Options,
     /// LTE.
     pub lte: lte::Options,
+    /// The one standard to receive; `None`: all.
+    pub only: Option<Rat>,
 }
 
 /// Every receiver on one stream. A standard whose narrowest carrier does not fit into the stream is passed over by its receiver.
@@ -60,8 +62,8 @@ pub struct Options {
 /// Reports come at fixed places of the stream and in an order that does not depend on how it is cut into blocks.
 #[derive(Debug)]
 pub struct Receivers {
-    gsm: gsm::Receiver,
-    lte: lte::carriers::Carriers,
+    gsm: Option<gsm::Receiver>,
+    lte: Option<lte::carriers::Carriers>,
     at: u64,
     waiting: Vec<CellReport>,
 }
@@ -69,9 +71,10 @@ pub struct Receivers {
 impl Receivers {
     /// Receivers for one stream; a gap or a retune makes a new stream and new receivers.
     pub fn new(stream: &StreamInfo, options: Options) -> Receivers {
+        let wanted = |rat: Rat| options.only.is_none_or(|only| only == rat);
         Receivers {
-            gsm: gsm::Receiver::new(stream, options.gsm),
-            lte: lte::carriers::Carriers::new(stream, options.lte),
+            gsm: wanted(Rat::Gsm).then(|| gsm::Receiver::new(stream, options.gsm)),
+            lte: wanted(Rat::Lte).then(|| lte::carriers::Carriers::new(stream, options.lte)),
             at: 0,
             waiting: Vec::new(),
         }
@@ -83,8 +86,12 @@ impl Receivers {
         while !samples.is_empty() {
             let left = usize::try_from(SLICE - self.at % SLICE).unwrap_or(usize::MAX);
             let (now, later) = samples.split_at(left.min(samples.len()));
-            self.gsm.process(now, &mut self.waiting);
-            self.lte.process(now, &mut self.waiting);
+            if let Some(gsm) = &mut self.gsm {
+                gsm.process(now, &mut self.waiting);
+            }
+            if let Some(lte) = &mut self.lte {
+                lte.process(now, &mut self.waiting);
+            }
             self.at += now.len() as u64;
             if self.at.is_multiple_of(SLICE) {
                 self.tell(reports);
@@ -98,8 +105,12 @@ impl Receivers {
     pub fn finish(&mut self, reports: &mut Vec<CellReport>) -> usize {
         self.tell(reports);
         let before = reports.len();
-        self.gsm.finish(reports);
-        self.lte.finish(reports);
+        if let Some(gsm) = &mut self.gsm {
+            gsm.finish(reports);
+        }
+        if let Some(lte) = &mut self.lte {
+            lte.finish(reports);
+        }
         reports.len() - before
     }
 

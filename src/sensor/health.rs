@@ -3,7 +3,7 @@
 use super::publish::Status;
 use super::spool::Stats;
 use crate::cell::{CellKey, Rat};
-use crate::observation::{Clock, ClockError, Dwell, Health, Position};
+use crate::observation::{Clock, ClockError, Dwell, Health, Position, Schedule};
 use crate::radio::live::Counts;
 use crate::units::Timestamp;
 use std::collections::BTreeMap;
@@ -72,6 +72,10 @@ pub struct Figures {
     pub link: Status,
     /// Carriers that are dwelt on.
     pub dwells: Vec<Dwell>,
+    /// What receivers that scan are at.
+    pub schedules: Vec<Schedule>,
+    /// Signal that waits to be worked on, milliseconds.
+    pub latency_ms: Option<u32>,
     /// The source.
     pub source: SourceState,
 }
@@ -184,6 +188,8 @@ impl Sampler {
             interval_s: Some(self.interval_s),
             warnings: warnings(figures, machine),
             dwells: figures.dwells.clone(),
+            schedules: figures.schedules.clone(),
+            latency_ms: figures.latency_ms,
             tasks_taken: figures.link.tasks_taken,
             refused: figures.link.refused_by_reason.clone(),
         }

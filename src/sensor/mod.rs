@@ -5,10 +5,14 @@
 //!                                    receive, observe, judge                batch, seal       SQLite   MQTT
 //! ```
 //!
+//! A receiver that scans is led along a plan: [`scan`] says where it listens next, [`tour`] tunes it and says which samples are swept,
+//! searched, decoded or kept for the [`lab`]. Several receivers of a node have a thread and a part of the spectrum each, and one judge.
+//!
 //! Back-pressure: a spool that does not take items (full disk) evicts the least valuable; while even that fails items wait in the spooler, in
 //! memory, and beyond its bound the least valuable are lost and counted. Only a receiver thread that is too slow makes the ring wait (a
 //! recording, a scene) or drop blocks (a live source), and the observations say how many samples were lost. Nothing is dropped silently.
 
+pub mod bands;
 pub mod cadence;
 pub mod calibrate;
 pub mod chrony;
@@ -17,6 +21,7 @@ pub mod evidence;
 pub mod gpsd;
 pub mod health;
 pub mod instrument;
+pub mod lab;
 pub mod observe;
 pub mod pipeline;
 pub mod publish;
@@ -25,6 +30,9 @@ pub mod scan;
 pub mod source;
 pub mod spool;
 pub mod spooler;
+pub mod sweep;
 pub mod task;
+pub mod tile;
+pub mod tour;
 pub mod watchdog;
 pub mod whereabouts;

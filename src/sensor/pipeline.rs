@@ -3,10 +3,12 @@
 use super::cadence::Cadence;
 use super::health::{Figures, Machine, Sampler, SourceState};
 use super::instrument::{Instrument, InstrumentError};
+use super::lab::Lab;
 use super::publish::{self, Status};
-use super::receive::{self, Station};
+use super::receive::{self, Judge, Station};
 use super::spool::{self, Class, Spool, SpoolError, new_boot};
 use super::task::Dwells;
+use super::tour::Tour;
 use super::watchdog::{Feed, Flow, Notify};
 use super::whereabouts::{self, Begin, Stand, Survey, Whereabouts};
 use super::{chrony, evidence, gpsd, source, spooler};
@@ -14,13 +16,14 @@ use crate::cell::{CellKey, Rat};
 use crate::config::sensor::{Config, Source};
 use crate::config::{stopped, wall_clock};
 use crate::observation::{
-    BroadcastBlock, CarrierError, Clock, ClockSource, Dwell, Item, Level, Observation, Octets, ReceiverState,
+    BroadcastBlock, CarrierError, Clock, ClockSource, Dwell, Item, Level, Observation, Octets, ReceiverState, Schedule,
 };
 use crate::radio::live::Live;
 use crate::radio::ring::{WhenFull, ring};
 use crate::radio::source::SourceError;
 use crate::rules::{self, Engine, Format, Register, RegisterError, StateError};
 use crate::units::{Db, Dbfs, Hz, Nanos, Ppb, Timestamp};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, channel, sync_channel};
@@ -29,10 +32,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-/// Samples in a block: 33 ms at 2 Msps, short enough for a quick stop, long enough that handing it over costs nothing.
-const BLOCK: usize = 1 << 16;
-/// Blocks in the ring: half a second at 2 Msps, 8 MB.
-const BLOCKS: usize = 16;
 /// Items between receiver and spooler; a full channel makes the receiver wait.
 const ITEMS: usize = 4096;
 /// How often what the rules have learned is written. Chosen: a power cut costs at most an hour of baseline.
@@ -131,14 +130,25 @@ fn engine(config: &Config, learned: &Path) -> Result<Engine, PipelineError> {
     Ok(engine)
 }
 
+/// What is known of each receiver, in the order of the sources; the calibration is that of the first.
+fn instruments(config: &Config, now: Timestamp) -> Result<Vec<Arc<Instrument>>, PipelineError> {
+    let further = config.devices.iter().map(|device| Config {
+        source: Source::Soapy(device.clone()),
+        calibration: None,
+        ..config.clone()
+    });
+    let all = std::iter::once(config.clone()).chain(further);
+    Ok(all.map(|config| Instrument::new(&config, now).map(Arc::new)).collect::<Result<_, _>>()?)
+}
+
 /// Checks everything that a start would check, and starts nothing.
 ///
 /// # Errors
 /// [`PipelineError`].
 pub fn check(config: &Config) -> Result<(), PipelineError> {
     engine(config, &config.state_dir.join("learned.json"))?;
-    source::open(&config.source, Timestamp(0))?;
-    Instrument::new(config, wall_clock())?;
+    source::open_all(config, Timestamp(0))?;
+    instruments(config, wall_clock())?;
     Ok(())
 }
 
@@ -186,10 +196,12 @@ fn begin(config: &Config, instrument: &Instrument, opened: Option<&source::Opene
 /// What the threads share.
 #[derive(Default)]
 struct Shared {
-    received: receive::Counters,
+    /// Of each source: what it counts, how it is, and what it is at if it scans.
+    received: Vec<receive::Counters>,
+    sources: Vec<Mutex<SourceState>>,
+    schedules: Vec<Arc<Mutex<Schedule>>>,
     dwells: Arc<Dwells>,
     spooled: spooler::Counters,
-    source: Mutex<SourceState>,
     /// Receiver and generators end.
     stop: AtomicBool,
     /// The spooler no longer waits for a disk that takes nothing.
@@ -197,11 +209,24 @@ struct Shared {
 }
 
 impl Shared {
-    fn source(&self) -> SourceState {
-        self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn new(sources: usize, schedules: Vec<Arc<Mutex<Schedule>>>) -> Shared {
+        let of_each = |_| (receive::Counters::default(), Mutex::default());
+        let (received, sources) = (0..sources).map(of_each).unzip();
+        Shared { received, sources, schedules, ..Shared::default() }
     }
-    fn set_source(&self, state: SourceState) {
-        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = state;
+
+    /// How the sources are together: failed if one of them is, ended when all are.
+    fn source(&self) -> SourceState {
+        let mut all = self.sources.iter().map(|state| state.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let states: Vec<SourceState> = all.by_ref().collect();
+        let failed = states.iter().find(|state| matches!(state, SourceState::Failed(_)));
+        let running = states.iter().find(|state| **state == SourceState::Running);
+        failed.or(running).cloned().unwrap_or(SourceState::Ended)
+    }
+    fn set_source(&self, number: usize, state: SourceState) {
+        if let Some(place) = self.sources.get(number) {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        }
     }
 }
 
@@ -234,13 +259,14 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     let spool = Arc::new(Spool::open(&config.state_dir, options)?);
     let learned = config.state_dir.join("learned.json");
     let engine = engine(&config, &learned)?;
-    let opened = source::open(&config.source, started)?;
-    let instrument = Arc::new(Instrument::new(&config, started)?);
+    let opened = source::open_all(&config, started)?;
+    let instruments = instruments(&config, started)?;
+    let instrument = instruments[0].clone();
     for warning in instrument.warnings(started) {
         warn!("{warning}");
     }
-    let has_samples = opened.is_some();
-    let live = opened.as_ref().and_then(|opened| opened.live.clone());
+    let has_samples = !opened.is_empty();
+    let live: Vec<Arc<Live>> = opened.iter().filter_map(|listening| listening.opened.live.clone()).collect();
     let evidence_lost = Arc::new(AtomicU64::new(0));
     let keeping = match &config.evidence {
         None => None,
@@ -249,10 +275,15 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
         }
     };
     let (tap, keeping) = keeping.unzip();
-    let whereabouts = Arc::new(begin(&config, &instrument, opened.as_ref(), started));
+    let whereabouts = Arc::new(begin(&config, &instrument, opened.first().map(|listening| &listening.opened), started));
     info!(node = %config.node, boot = %spool.boot(), waiting = spool.stats().envelopes, "the node starts");
 
-    let shared = Arc::new(Shared::default());
+    let dwells = Arc::new(Dwells::default());
+    let tiles = config.report.spectrum;
+    let listening = opened.into_iter().map(|listening| Ear::new(listening, &dwells, tiles));
+    let ears: Vec<Ear> = listening.collect::<Result<_, _>>().map_err(PipelineError::Thread)?;
+    let schedules = ears.iter().filter_map(|ear| ear.tour.as_ref().map(Tour::schedule)).collect();
+    let shared = Arc::new(Shared { dwells, ..Shared::new(ears.len().max(1), schedules) });
     let (items, to_spool) = sync_channel(ITEMS);
     let (appended, news) = watch::channel(0);
     let (status, link) = watch::channel(Status::default());
@@ -270,17 +301,15 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
             spooler::run(&to_spool, &spool, options, &appended, &shared.spooled, wall_clock, give_up);
         })?
     };
-    let receiving = match (opened, &config.source) {
-        (Some(opened), _) => {
-            let parts = (engine, instrument.clone(), whereabouts.clone(), tap, learned);
-            receiving(opened, parts, &config, items.clone(), shared.clone())?
-        }
-        (None, Source::Load { items: count }) => {
+    let receiving = match &config.source {
+        Source::Load { items: count } => {
             drop(tap);
-            loading(*count, items.clone(), shared.clone())?
+            vec![loading(*count, items.clone(), shared.clone())?]
         }
-        // Only the load source opens as nothing.
-        (None, _) => return Err(PipelineError::Stage { stage: "source" }),
+        _ => {
+            let known = Known { engine, instruments, whereabouts: whereabouts.clone(), evidence: tap, learned };
+            receiving(ears, known, &config, &items, &shared)?
+        }
     };
     let navigating = match config.navigation.gpsd {
         None => None,
@@ -301,7 +330,7 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
                 u32::try_from(config.report.health.as_secs()).unwrap_or(u32::MAX),
             ),
             whereabouts: whereabouts.clone(),
-            chrony: config.navigation.chrony && live.is_some(),
+            chrony: config.navigation.chrony && !live.is_empty(),
             has_samples,
             evidence_lost,
             survey_file: config.state_dir.join(SURVEY),
@@ -334,11 +363,11 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     };
     info!("the node stops");
     shared.stop.store(true, Ordering::Relaxed);
-    if let Some(live) = &live {
-        live.stop();
-    }
+    live.iter().for_each(|live| live.stop());
     let _ = health_stop.send(());
-    join(receiving, "receiver").await?;
+    for thread in receiving {
+        join(thread, "receiver").await?;
+    }
     if let Some(keeping) = keeping {
         join(keeping, "evidence").await?;
     }
@@ -383,57 +412,101 @@ async fn sent(until: Until, shared: &Shared, spool: &Spool) {
     }
 }
 
-/// What a receiver thread takes along.
-type Known = (Engine, Arc<Instrument>, Arc<Whereabouts>, Option<evidence::Tap>, PathBuf);
+/// What the receiver threads take along.
+struct Known {
+    engine: Engine,
+    /// Of each source.
+    instruments: Vec<Arc<Instrument>>,
+    whereabouts: Arc<Whereabouts>,
+    /// There is one receiver alone, and its tuning stays, where evidence is kept.
+    evidence: Option<evidence::Tap>,
+    learned: PathBuf,
+}
 
+/// A source with everything that its thread needs.
+struct Ear {
+    listening: source::Listening,
+    tour: Option<Tour>,
+    /// Of a receiver whose tuning stays.
+    lab: Option<Lab>,
+}
+
+impl Ear {
+    fn new(listening: source::Listening, dwells: &Arc<Dwells>, tiles: Option<Nanos>) -> std::io::Result<Ear> {
+        let live = listening.opened.live.clone();
+        let (tour, lab) = match (listening.route.clone(), live) {
+            (Some(route), Some(live)) => {
+                let reach = (route.reach.usable, route.reach.tuning);
+                let tour = Tour::start(route.name, route.plan, reach, live, dwells.clone())?;
+                (Some(tour.with_tiles(tiles)), None)
+            }
+            (_, live) => (None, live.map(|_| Lab::start()).transpose()?),
+        };
+        Ok(Ear { listening, tour, lab })
+    }
+}
+
+/// A thread for each source, and one judge for all.
 fn receiving(
-    opened: source::Opened,
-    (engine, instrument, whereabouts, evidence, learned): Known,
+    ears: Vec<Ear>,
+    Known { engine, instruments, whereabouts, mut evidence, learned }: Known,
     config: &Config,
-    items: SyncSender<(Class, Item)>,
-    shared: Arc<Shared>,
-) -> Result<Thread, PipelineError> {
-    let source::Opened { source, live, .. } = opened;
-    let mut source = instrument.correct(source);
+    items: &SyncSender<(Class, Item)>,
+    shared: &Arc<Shared>,
+) -> Result<Vec<Thread>, PipelineError> {
+    let mut kept = Instant::now();
+    let (path, several) = (learned.clone(), ears.len());
     let cadence = Cadence::new(config.report.interval).dwelling(shared.dwells.clone());
     let cadence = match config.report.month_octets {
         Some(octets) => cadence.within(octets),
         None => cadence,
     };
-    thread("receiver", move || {
-        // Neither recordings nor scenes lose anything by waiting; a receiver does not wait.
-        let when_full = if live.is_some() { WhenFull::Drop } else { WhenFull::Wait };
-        let (feeder, reader) = ring(BLOCKS, BLOCK, when_full);
-        let mut kept = Instant::now();
-        let mut keep_now = |engine: &Engine| {
+    let judge = Judge {
+        engine,
+        cadence,
+        keep: Box::new(move |engine: &Engine| {
             if kept.elapsed() >= KEEP_EVERY {
-                keep(engine, &learned);
+                keep(engine, &path);
                 kept = Instant::now();
             }
-        };
-        let mut station = Station {
-            engine,
-            cadence,
-            whereabouts,
-            instrument,
-            evidence,
-            items,
-            counters: &shared.received,
-            keep: &mut keep_now,
-        };
-        let ended = std::thread::scope(|scope| {
-            scope.spawn(move || feeder.run(source.as_mut()));
-            station.run(reader, &shared.stop)
-        });
-        keep(&station.engine, &learned);
-        shared.set_source(match ended {
-            Ok(()) => SourceState::Ended,
-            Err(error) => {
-                error!(%error, "the source has failed");
-                SourceState::Failed(error.to_string())
-            }
-        });
-    })
+        }),
+    };
+    let judge = Arc::new(Mutex::new(judge));
+    let mut threads = Vec::with_capacity(several);
+    for (number, (ear, instrument)) in ears.into_iter().zip(instruments).enumerate() {
+        let (judge, items, shared, learned) = (judge.clone(), items.clone(), shared.clone(), learned.clone());
+        let (whereabouts, evidence) = (whereabouts.clone(), evidence.take());
+        threads.push(thread("receiver", move || {
+            let Ear { listening, mut tour, lab } = ear;
+            let (blocks, block) = listening.blocks;
+            let source::Opened { source, live, .. } = listening.opened;
+            let mut source = instrument.correct(source);
+            // Neither recordings nor scenes lose anything by waiting; a receiver does not wait.
+            let when_full = if live.is_some() { WhenFull::Drop } else { WhenFull::Wait };
+            let (feeder, reader) = ring(blocks, block, when_full);
+            let counters = &shared.received[number];
+            let station = Station { judge: &judge, whereabouts, instrument, evidence, items, counters };
+            let ended = std::thread::scope(|scope| {
+                scope.spawn(move || feeder.run(source.as_mut()));
+                match &mut tour {
+                    Some(tour) => station.follow(reader, tour, &shared.stop),
+                    None => station.run(reader, lab, &shared.stop),
+                }
+            });
+            keep(&judge.lock().unwrap_or_else(PoisonError::into_inner).engine, &learned);
+            shared.set_source(
+                number,
+                match ended {
+                    Ok(()) => SourceState::Ended,
+                    Err(error) => {
+                        error!(%error, "the source has failed");
+                        SourceState::Failed(error.to_string())
+                    }
+                },
+            );
+        })?);
+    }
+    Ok(threads)
 }
 
 /// The test source: numbered observations as fast as the spool takes them.
@@ -444,7 +517,7 @@ fn loading(count: u64, items: SyncSender<(Class, Item)>, shared: Arc<Shared>) ->
                 break;
             }
         }
-        shared.set_source(SourceState::Ended);
+        shared.set_source(0, SourceState::Ended);
     })
 }
 
@@ -487,33 +560,48 @@ struct Watching {
     interval: Duration,
     /// The source is not the one without samples.
     has_samples: bool,
-    live: Option<Arc<Live>>,
+    live: Vec<Arc<Live>>,
     notify: Arc<Notify>,
 }
 
 impl Watching {
     fn figures(&self, now: Timestamp) -> Figures {
         let received = &self.shared.received;
-        let last_decode = received.last_decode_ns.load(Ordering::Relaxed);
+        let sum = |counter: fn(&receive::Counters) -> u64| received.iter().map(counter).sum::<u64>();
+        let last_decode = received.iter().map(|one| one.last_decode_ns.load(Ordering::Relaxed)).max().unwrap_or(0);
+        let counts = self.live.iter().map(|live| live.counts()).reduce(|all, one| all + one);
+        let problem = self.live.iter().find_map(|live| live.problem());
+        // Taken away, so that each report has its own.
+        let latency = received.iter().map(|one| one.latency_ms.swap(0, Ordering::Relaxed)).max();
+        let schedule = |one: &Arc<Mutex<Schedule>>| one.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let place = self.whereabouts.at(now);
         let mut notes = self.instrument.warnings(now);
         notes.extend(place.warnings);
         if self.evidence_lost.load(Ordering::Relaxed) > 0 {
             notes.push("the disk is too slow for the evidence ring; stretches are missing in it".to_owned());
         }
+        let mut by_band = BTreeMap::new();
+        for one in received {
+            for (band, at) in one.by_band.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                let newest = by_band.entry(*band).or_insert(*at);
+                *newest = (*newest).max(*at);
+            }
+        }
         Figures {
             clock: self.has_samples.then_some(place.clock),
-            samples: received.samples.load(Ordering::Relaxed),
-            lost_samples: received.lost_samples.load(Ordering::Relaxed),
-            device: self.live.as_ref().map(|live| (live.counts(), live.problem())),
-            cells: received.cells.load(Ordering::Relaxed),
-            by_band: received.by_band.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            samples: sum(|one| one.samples.load(Ordering::Relaxed)),
+            lost_samples: sum(|one| one.lost_samples.load(Ordering::Relaxed)),
+            device: counts.map(|counts| (counts, problem)),
+            cells: received.iter().map(|one| one.cells.load(Ordering::Relaxed)).sum(),
+            by_band,
             position: place.position,
             navigation: place.navigation,
             clock_error: self.instrument.clock_error(now),
             notes,
             last_decode: (last_decode != 0).then_some(Timestamp(last_decode)),
-            clipped_ppm: received.clipped_ppm.load(Ordering::Relaxed),
+            clipped_ppm: received.iter().map(|one| one.clipped_ppm.load(Ordering::Relaxed)).max().unwrap_or(0),
+            schedules: self.shared.schedules.iter().map(schedule).collect(),
+            latency_ms: latency.filter(|_| counts.is_some()),
             spool: self.spool.stats(),
             spool_limit: self.limit,
             lost_items: self.shared.spooled.lost.load(Ordering::Relaxed),

@@ -4,24 +4,34 @@ use super::cadence::Cadence;
 use super::evidence::Tap;
 use super::health::{Band, band};
 use super::instrument::Instrument;
+use super::lab::{Kept, Lab};
 use super::observe::{Context, observe};
 use super::spool::Class;
+use super::tour::{Next, Tour};
 use super::whereabouts::Whereabouts;
-use crate::cell::CellKey;
-use crate::observation::{Clock, Finding, Item, Observation, Position};
+use crate::cell::{CellKey, Rat};
+use crate::observation::{Clock, Fields, Finding, Item, Observation, Position};
 use crate::radio::ring::Reader;
-use crate::radio::source::{Event, SourceError, StreamInfo};
+use crate::radio::source::{Event, IqBlock, SourceError, StreamInfo};
 use crate::rat::{self, CellReport, Receivers};
 use crate::rules::Engine;
-use crate::units::{Nanos, Timestamp};
+use crate::units::{Hz, Nanos, Timestamp};
 use num_complex::Complex32;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A cell that was not reported for so long is not followed any more.
 const FOLLOWED: Nanos = Nanos::from_secs(10);
+/// The same where a receiver scans, and comes back to its cells every ten minutes.
+const VISITED: Nanos = Nanos::from_secs(900);
+/// Cells that count at most; more than any site can hear.
+const MOST_HEARD: usize = 4096;
+/// Above this rate LTE over the whole of a receiver's stream costs more than there may be.
+const FAST: Hz = Hz(6e6);
+/// From one stretch that is kept of such a stream to the next.
+const ASIDE_EVERY: Nanos = Nanos::from_secs(2);
 
 /// What the receiver counts, for the health report.
 #[derive(Debug, Default)]
@@ -38,14 +48,24 @@ pub struct Counters {
     pub by_band: Mutex<BTreeMap<Band, Timestamp>>,
     /// Samples of the current stream at full scale, parts per million.
     pub clipped_ppm: AtomicU32,
+    /// Signal that waits in the ring, milliseconds; the longest since it was set to 0.
+    pub latency_ms: AtomicU32,
 }
 
-/// What judges a stream, and where its items go.
-pub struct Station<'a> {
+/// What judges the streams of a node, of which there is one for all of its receivers.
+pub struct Judge {
     /// The rules.
     pub engine: Engine,
     /// Which observations are told.
     pub cadence: Cadence,
+    /// Given the engine now and then, to keep what it has learned.
+    pub keep: Box<dyn FnMut(&Engine) + Send>,
+}
+
+/// What receives a stream, and where its items go.
+pub struct Station<'a> {
+    /// Shared with the other receivers.
+    pub judge: &'a Mutex<Judge>,
     /// The clock behind the source's times, and where the antenna stands.
     pub whereabouts: Arc<Whereabouts>,
     /// The receiver behind the streams.
@@ -56,8 +76,6 @@ pub struct Station<'a> {
     pub items: SyncSender<(Class, Item)>,
     /// For the health report.
     pub counters: &'a Counters,
-    /// Given the engine now and then, to keep what it has learned.
-    pub keep: &'a mut dyn FnMut(&Engine),
 }
 
 /// What surrounds a stream while it is received.
@@ -135,6 +153,11 @@ impl Hearing {
         self.receivers.process(samples, &mut self.reports);
     }
 
+    /// Whether there is something to be judged.
+    pub fn has_news(&self) -> bool {
+        !self.reports.is_empty()
+    }
+
     /// What the blocks have brought since the last call, told and judged.
     ///
     /// It does not depend on the sizes of the blocks, but for the share of clipped samples so far.
@@ -175,11 +198,50 @@ impl Hearing {
     }
 }
 
-/// One stream of a station.
-struct Stream {
-    hearing: Hearing,
-    /// By cell: when it was reported last, and how many messages it had then.
-    heard: BTreeMap<CellKey, (Timestamp, u64)>,
+/// Cells that a station has heard lately.
+struct Heard {
+    /// When each was reported last, and how many messages it had then.
+    cells: BTreeMap<CellKey, (Timestamp, u64)>,
+    /// One that was not reported for so long does not count any more.
+    lately: Nanos,
+}
+
+impl Heard {
+    fn new(lately: Nanos) -> Heard {
+        Heard { cells: BTreeMap::new(), lately }
+    }
+
+    /// Another stream begins: its messages are counted from none.
+    fn restart(&mut self) {
+        self.cells.values_mut().for_each(|(_, messages)| *messages = 0);
+    }
+}
+
+/// Stretches of a fast stream on their way to the lab.
+#[derive(Default)]
+struct Aside {
+    kept: Option<Kept>,
+    /// Samples of the stream so far, and where the next stretch begins.
+    at: u64,
+    next: u64,
+}
+
+impl Aside {
+    fn take(&mut self, info: &StreamInfo, block: &IqBlock, lab: &mut Lab) {
+        if self.kept.is_none() && self.at >= self.next {
+            let since = Nanos((self.at as f64 / info.sample_rate.0 * 1e9).round() as i64);
+            self.kept = lab.keep(None, StreamInfo { start: info.start + since, ..info.clone() });
+        }
+        self.at += block.samples.len() as u64;
+        if let Some(mut kept) = self.kept.take() {
+            if kept.take(&block.samples, block.clipped) {
+                lab.search(kept);
+                self.next = self.at + (ASIDE_EVERY.as_secs_f64() * info.sample_rate.0) as u64;
+            } else {
+                self.kept = Some(kept);
+            }
+        }
+    }
 }
 
 impl Station<'_> {
@@ -187,43 +249,177 @@ impl Station<'_> {
     ///
     /// # Errors
     /// What made the source fail; what was received before it is told all the same.
-    pub fn run(&mut self, mut reader: Reader, stop: &AtomicBool) -> Result<(), SourceError> {
-        let mut stream: Option<Stream> = None;
+    ///
+    /// With a lab, a stream faster than [`FAST`] has its LTE searched there, a stretch now and then, and not followed all the time.
+    pub fn run(&self, mut reader: Reader, mut lab: Option<Lab>, stop: &AtomicBool) -> Result<(), SourceError> {
+        let mut stream: Option<Hearing> = None;
+        let mut aside: Option<Aside> = None;
+        let mut heard = Heard::new(FOLLOWED);
         let ended = loop {
             if stop.load(Ordering::Relaxed) {
                 break Ok(());
             }
+            if let Some(lab) = &mut lab
+                && let Some(mut kept) = lab.result()
+            {
+                self.tell_kept(&mut heard, &mut kept);
+                lab.give_up(kept);
+            }
             match reader.read() {
                 Ok((Event::Samples, block)) => {
                     let Some(stream) = &mut stream else { continue };
+                    let block_len = block.samples.len();
                     self.counters.samples.fetch_add(block.samples.len() as u64, Ordering::Relaxed);
                     if let Some(tap) = &self.evidence {
                         tap.samples(block);
                     }
-                    stream.hearing.process(&block.samples, block.clipped);
+                    stream.process(&block.samples, block.clipped);
+                    if let (Some(aside), Some(lab)) = (&mut aside, &mut lab) {
+                        aside.take(stream.info(), block, lab);
+                    }
                     let lost = reader.lost_samples();
                     self.counters.lost_samples.store(lost, Ordering::Relaxed);
-                    let around = self.around(stream.hearing.now(), lost);
-                    let judged = stream.hearing.judged(around, &mut self.engine);
-                    self.tell(&mut stream.heard, judged);
+                    self.note_latency(reader.waiting(), block_len, stream.info().sample_rate);
+                    self.judge(stream, &mut heard, lost);
                 }
                 Ok((Event::Stream(info), _)) => {
-                    self.finish(stream.take(), reader.lost_samples());
                     if let Some(tap) = &self.evidence {
                         tap.stream(&info);
                     }
-                    let hearing = Hearing::new(info, rat::Options::default()).of(self.instrument.clone());
-                    stream = Some(Stream { hearing, heard: BTreeMap::new() });
+                    self.finish(stream.take(), &mut heard, (reader.lost_samples(), true));
+                    if let (Some(kept), Some(lab)) = (aside.take().and_then(|aside| aside.kept), &mut lab) {
+                        lab.give_up(kept);
+                    }
+                    let fast = lab.is_some() && info.sample_rate.0 > FAST.0;
+                    aside = fast.then(Aside::default);
+                    let only = fast.then_some(Rat::Gsm);
+                    stream = Some(self.hearing((info, rat::Options { only, ..rat::Options::default() })));
                 }
                 Ok((Event::End, _)) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
         let lost = reader.lost_samples();
-        self.finish(stream, lost);
+        self.finish(stream, &mut heard, (lost, true));
         self.counters.cells.store(0, Ordering::Relaxed);
-        (self.keep)(&self.engine);
+        self.keep();
         ended
+    }
+
+    /// The same for a receiver that is led along a plan.
+    ///
+    /// # Errors
+    /// What made the source fail; what was received before it is told all the same.
+    pub fn follow(&self, mut reader: Reader, tour: &mut Tour, stop: &AtomicBool) -> Result<(), SourceError> {
+        let mut stream: Option<Hearing> = None;
+        let mut heard = Heard::new(VISITED);
+        let ended = loop {
+            if stop.load(Ordering::Relaxed) {
+                break Ok(());
+            }
+            if let Some(mut kept) = tour.result() {
+                let cells = self.tell_kept(&mut heard, &mut kept);
+                tour.learn(kept, &cells);
+            }
+            let lost = reader.lost_samples();
+            self.counters.lost_samples.store(lost, Ordering::Relaxed);
+            match reader.read() {
+                Ok((Event::Samples, block)) => {
+                    self.counters.samples.fetch_add(block.samples.len() as u64, Ordering::Relaxed);
+                    let (block, clipped) = (&block.samples, block.clipped);
+                    if let Some(stream) = &mut stream {
+                        stream.process(block, clipped);
+                        self.judge(stream, &mut heard, lost).iter().for_each(|observation| tour.heard(observation));
+                    }
+                    let next = tour.take(block, clipped);
+                    if let Some(tile) = tour.tile() {
+                        self.send(Class::Routine, Item::Spectrum(Box::new(tile)));
+                    }
+                    let count = block.len();
+                    if let Some(rate) = tour.rate() {
+                        self.note_latency(reader.waiting(), count, rate);
+                    }
+                    match next {
+                        Next::Stay | Next::Continue => {}
+                        Next::Begin(begun) => {
+                            self.finish(stream.take(), &mut heard, (lost, false));
+                            stream = begun.map(|wanted| self.hearing(wanted));
+                        }
+                        Next::Move => self.finish(stream.take(), &mut heard, (lost, false)),
+                    }
+                }
+                Ok((Event::Stream(info), _)) => {
+                    self.finish(stream.take(), &mut heard, (lost, false));
+                    stream = tour.arrive(&info).map(|wanted| self.hearing(wanted));
+                }
+                Ok((Event::End, _)) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.finish(stream, &mut heard, (reader.lost_samples(), true));
+        self.counters.cells.store(0, Ordering::Relaxed);
+        self.keep();
+        ended
+    }
+
+    /// Judges and tells what was found in a stretch that was kept; gives carrier and width of each cell.
+    fn tell_kept(&self, heard: &mut Heard, kept: &mut Kept) -> Vec<(Hz, Hz)> {
+        let around = self.around(kept.info.start, self.counters.lost_samples.load(Ordering::Relaxed));
+        let context = Context {
+            stream: &kept.info,
+            clock: around.clock,
+            position: around.position,
+            samples: kept.samples.len() as u64,
+            clipped: kept.clipped,
+            lost_samples: around.lost_samples,
+        };
+        let mut cells = Vec::new();
+        let mut judged = Vec::new();
+        let mut judge = self.lock();
+        for report in kept.reports.drain(..) {
+            let mut observation = observe(&report, &context);
+            self.instrument.apply(&mut observation, &kept.info);
+            if judge.engine.is_licensed(&observation) {
+                self.instrument.learn(&observation);
+            }
+            let width = report.fields.as_ref().and_then(Fields::lte).and_then(|fields| fields.mib).map(|mib| mib.prb);
+            cells.push((observation.cell.carrier(), Hz(f64::from(width.unwrap_or(6)) * 180e3)));
+            let mut findings = Vec::new();
+            judge.engine.judge(&observation, &mut findings);
+            // The same stretch of spectrum is searched again and again: told is what the cadence says.
+            judged.push(Judged { report, observation, findings, last: false });
+        }
+        heard.restart();
+        self.tell(&mut judge, heard, judged);
+        cells
+    }
+
+    /// The judge; what it holds is whole whoever panicked.
+    fn lock(&self) -> MutexGuard<'_, Judge> {
+        self.judge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self) {
+        let Judge { engine, keep, .. } = &mut *self.lock();
+        keep(engine);
+    }
+
+    /// Judges and tells what a stream has brought, and gives it back.
+    fn judge(&self, stream: &mut Hearing, heard: &mut Heard, lost: u64) -> Vec<Observation> {
+        if !stream.has_news() {
+            return Vec::new();
+        }
+        let mut judge = self.lock();
+        let judged = stream.judged(self.around(stream.now(), lost), &mut judge.engine);
+        let seen = judged.iter().map(|judged| judged.observation.clone()).collect();
+        self.tell(&mut judge, heard, judged);
+        seen
+    }
+
+    /// Notes how far this thread is behind.
+    fn note_latency(&self, waiting: usize, block: usize, rate: Hz) {
+        let millis = (waiting * block) as f64 / rate.0 * 1e3;
+        self.counters.latency_ms.fetch_max(millis as u32, Ordering::Relaxed);
     }
 
     fn around(&self, now: Timestamp, lost_samples: u64) -> Surroundings {
@@ -231,28 +427,37 @@ impl Station<'_> {
         Surroundings { clock, position, lost_samples }
     }
 
-    fn finish(&mut self, stream: Option<Stream>, lost: u64) {
-        let Some(Stream { hearing, mut heard }) = stream else { return };
-        let around = self.around(hearing.now(), lost);
-        let judged = hearing.finish(around, &mut self.engine);
-        self.tell(&mut heard, judged);
+    /// A stream of this station's receiver.
+    fn hearing(&self, (info, options): (StreamInfo, rat::Options)) -> Hearing {
+        Hearing::new(info, options).of(self.instrument.clone())
     }
 
-    fn tell(&mut self, heard: &mut BTreeMap<CellKey, (Timestamp, u64)>, judged: Vec<Judged>) {
+    /// The stream has ended; its last words are told as such only where it does not come again in a moment.
+    fn finish(&self, stream: Option<Hearing>, heard: &mut Heard, (lost, for_good): (u64, bool)) {
+        let Some(hearing) = stream else { return };
+        let around = self.around(hearing.now(), lost);
+        let mut judge = self.lock();
+        let mut judged = hearing.finish(around, &mut judge.engine);
+        judged.iter_mut().for_each(|judged| judged.last &= for_good);
+        self.tell(&mut judge, heard, judged);
+        heard.restart();
+    }
+
+    fn tell(&self, judge: &mut Judge, heard: &mut Heard, judged: Vec<Judged>) {
         if judged.is_empty() {
             return;
         }
         for Judged { mut observation, findings, last, .. } in judged {
             self.note(heard, &observation);
             // The last word on a cell is told, unless it is what was told a moment ago.
-            let class = self.cadence.admits(&observation);
+            let class = judge.cadence.admits(&observation);
             if !findings.is_empty() {
-                self.cadence.found(&observation);
+                judge.cadence.found(&observation);
             }
             if let Some(class) =
-                class.or_else(|| (last && self.cadence.is_news(&observation)).then_some(Class::Routine))
+                class.or_else(|| (last && judge.cadence.is_news(&observation)).then_some(Class::Routine))
             {
-                self.cadence.trim(class, &mut observation);
+                judge.cadence.trim(class, &mut observation);
                 self.send(class, Item::Observation(Box::new(observation)));
             }
             for finding in findings {
@@ -263,12 +468,17 @@ impl Station<'_> {
                 self.send(Class::Finding, Item::Finding(Box::new(finding)));
             }
         }
-        (self.keep)(&self.engine);
+        let Judge { engine, keep, .. } = judge;
+        keep(engine);
     }
 
-    fn note(&self, heard: &mut BTreeMap<CellKey, (Timestamp, u64)>, observation: &Observation) {
+    fn note(&self, heard: &mut Heard, observation: &Observation) {
+        let Heard { cells: heard, lately } = heard;
         let at = observation.at_ns;
         let messages = observation.broadcast.iter().map(|block| u64::from(block.count)).sum();
+        if heard.len() >= MOST_HEARD && !heard.contains_key(&observation.cell) {
+            return;
+        }
         let before = heard.insert(observation.cell, (at, messages));
         if messages > before.map_or(0, |(_, messages)| messages) {
             // Not the greatest: a clock may be set back, and then goes on from there.
@@ -276,7 +486,7 @@ impl Station<'_> {
             let mut by_band = self.counters.by_band.lock().unwrap_or_else(PoisonError::into_inner);
             by_band.insert(band(observation.cell), at);
         }
-        heard.retain(|_, (last, _)| at - *last <= FOLLOWED);
+        heard.retain(|_, (last, _)| at - *last <= *lately);
         self.counters.cells.store(u32::try_from(heard.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
         self.counters.clipped_ppm.store(observation.receiver.clipped_ppm, Ordering::Relaxed);
     }

@@ -7,48 +7,17 @@
 //! **decoded**: listened to until the cell says who it is. Windows with known cells are decoded again now and then. Decoding
 //! never takes more than its share, so a noisy band cannot stop the sweep. A task of the hub comes before everything.
 //!
-//! The plan does not tune and does not listen: whoever does asks [`Plan::next`] and reports to [`Plan::done`]. No receiver is
-//! retuned by it yet. `tests/scan_plan.rs` shows by simulation how soon a new transmitter is decoded.
+//! The plan does not tune and does not listen: whoever does ([`super::tour`]) asks [`Plan::next`] and reports to [`Plan::done`].
+//! `tests/scan_plan.rs` shows by simulation how soon a new transmitter is decoded.
+//!
+//! Several receivers of a node share the spectrum: [`share`] gives each window's worth of every band to the receiver that then has
+//! the least to do, and each has a plan of its own part.
 //!
 //! ## References
-//! - 3GPP TS 36.101 Release 17, table 5.5-1, and TS 38.101-1 Release 17, table 5.2-1: downlink of the bands
-//! - 3GPP TS 45.005 Release 17, clause 2: bands of GSM
 //! - 3GPP TS 45.002 Release 17, clause 6.3.1.3: SYSTEM INFORMATION 3 comes twice in eight 51-multiframes of 235.4 ms
 
+use super::bands::Band;
 use crate::units::{Hz, Nanos, Timestamp};
-
-/// Downlink of a band. All of it, assigned or not: test kits sit where nobody is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Band {
-    /// Its number.
-    pub name: &'static str,
-    /// Lower edge.
-    pub low: Hz,
-    /// Upper edge.
-    pub high: Hz,
-    /// Whether GSM is used in it.
-    pub gsm: bool,
-}
-
-const fn band(name: &'static str, low_mhz: f64, high_mhz: f64, gsm: bool) -> Band {
-    Band { name, low: Hz(low_mhz * 1e6), high: Hz(high_mhz * 1e6), gsm }
-}
-
-/// The bands of Thailand and Cambodia, and those that kits from elsewhere bring along.
-pub const BANDS: &[Band] = &[
-    band("5", 869.0, 894.0, true),
-    band("8", 925.0, 960.0, true),
-    band("3", 1805.0, 1880.0, true),
-    band("71", 617.0, 652.0, false),
-    band("28", 758.0, 803.0, false),
-    band("20", 791.0, 821.0, false),
-    band("1", 2110.0, 2170.0, false),
-    band("40", 2300.0, 2400.0, false),
-    band("41", 2496.0, 2690.0, false),
-    band("38", 2570.0, 2620.0, false),
-    band("7", 2620.0, 2690.0, false),
-    band("n78", 3300.0, 3800.0, false),
-];
 
 /// Neighbouring windows share this much, so that every GSM carrier is whole in one of them.
 const OVERLAP: Hz = Hz(200e3);
@@ -69,8 +38,11 @@ pub struct Reach {
 pub struct Options {
     /// Length of a sweep's look at a window.
     pub sweep: Nanos,
-    /// Length of a search for synchronisation. Chosen: GSM's frequency burst comes every 46 to 51 ms, LTE's PSS every 5 ms.
+    /// Length of a search for GSM's synchronisation. Chosen: its frequency burst comes every 46 to 51 ms, and two are wanted.
     pub search: Nanos,
+    /// Length of a search elsewhere, which keeps its samples, so that cells are decoded from them. Chosen: two windows of LTE's
+    /// search, in which SIB1 comes sixteen times.
+    pub search_other: Nanos,
     /// Length of a decode dwell where there is GSM. Chosen: SYSTEM INFORMATION 3 comes within 1.4 s, twice in 1.9 s.
     pub decode_gsm: Nanos,
     /// Length of one elsewhere. Chosen: five repetitions of LTE's SIB1.
@@ -87,7 +59,8 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             sweep: Nanos::from_millis(20),
-            search: Nanos::from_millis(120),
+            search: Nanos::from_millis(160),
+            search_other: Nanos::from_millis(340),
             decode_gsm: Nanos::from_millis(2200),
             decode_other: Nanos::from_millis(400),
             gsm_weight: 4,
@@ -108,6 +81,18 @@ pub enum Kind {
     Decode,
     /// Because the hub asked.
     Task,
+}
+
+impl Kind {
+    /// Its name, as in the health report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Sweep => "sweep",
+            Kind::Search => "search",
+            Kind::Decode => "decode",
+            Kind::Task => "task",
+        }
+    }
 }
 
 /// What to do next.
@@ -133,6 +118,8 @@ pub enum Found {
     Changed,
     /// Cells that said who they are.
     Cells,
+    /// The samples were kept and are searched elsewhere, which takes its time: [`Plan::told`] comes later.
+    Kept,
 }
 
 /// A stretch of spectrum that is received at once.
@@ -154,6 +141,15 @@ pub struct Window {
     pub tries: u8,
     /// Whether cells are known in it.
     pub cells: bool,
+    /// Whether the receiver would not tune to it.
+    pub refused: bool,
+}
+
+impl Window {
+    fn new(center: Hz, gsm: bool) -> Window {
+        let (swept, decoded, candidate) = (None, None, None);
+        Window { center, gsm, swept, decoded, candidate, confirmed: false, tries: 0, cells: false, refused: false }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -170,7 +166,7 @@ const MOST_TASKS: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Plan {
     windows: Vec<Window>,
-    unreachable: Vec<&'static str>,
+    unreachable: Vec<String>,
     retune: Nanos,
     options: Options,
     tasks: Vec<Task>,
@@ -202,9 +198,7 @@ impl Plan {
                 let from = if count > 1.0 { low + place * span } else { low + (width - reach.usable.0) / 2.0 };
                 let center = Hz((from + reach.usable.0 / 2.0).round());
                 if reach.tuning.iter().any(|[least, most]| (least.0..=most.0).contains(&center.0)) {
-                    let (swept, decoded, candidate) = (None, None, None);
-                    let (confirmed, tries, cells) = (false, 0, false);
-                    windows.push(Window { center, gsm, swept, decoded, candidate, confirmed, tries, cells });
+                    windows.push(Window::new(center, gsm));
                 }
             }
         }
@@ -213,8 +207,13 @@ impl Plan {
             window.center.0 + half > band.low.0 && window.center.0 - half < band.high.0
         };
         let out_of_reach = |band: &&Band| !windows.iter().any(|window| near(band, window));
-        let unreachable = bands.iter().filter(out_of_reach).map(|band| band.name).collect();
+        let unreachable = bands.iter().filter(out_of_reach).map(|band| band.name.clone()).collect();
         Plan { windows, unreachable, retune: reach.retune, options, tasks: Vec::new(), debt: Nanos(0) }
+    }
+
+    /// How time is spent.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The windows and how they are.
@@ -223,7 +222,7 @@ impl Plan {
     }
 
     /// Bands of which the receiver can reach nothing.
-    pub fn unreachable(&self) -> &[&'static str] {
+    pub fn unreachable(&self) -> &[String] {
         &self.unreachable
     }
 
@@ -252,7 +251,8 @@ impl Plan {
         if let Some((_, window)) = doubtful.min()
             && self.debt.0 <= 2 * self.options.decode_gsm.0
         {
-            return Some(Step { kind: Kind::Search, length: self.options.search, ..decode(window) });
+            let length = if self.windows[window].gsm { self.options.search } else { self.options.search_other };
+            return Some(Step { kind: Kind::Search, length, ..decode(window) });
         }
         // Untried ones first, GSM before others, then the oldest. An untried one of GSM may run into some debt.
         let sure = all().filter(|(_, w)| w.confirmed);
@@ -275,7 +275,7 @@ impl Plan {
             let weight = if w.gsm { i64::from(self.options.gsm_weight) } else { 1 };
             w.swept.map_or(i64::MAX, |at| (now - at).0.saturating_mul(weight))
         };
-        let (window, found) = all().max_by_key(|(n, w)| (age(w), std::cmp::Reverse(*n)))?;
+        let (window, found) = all().filter(|(_, w)| !w.refused).max_by_key(|(n, w)| (age(w), std::cmp::Reverse(*n)))?;
         Some(Step { window: Some(window), center: found.center, kind: Kind::Sweep, length: self.options.sweep })
     }
 
@@ -301,6 +301,11 @@ impl Plan {
                 }
             }
             (Kind::Search, Found::Nothing) => window.candidate = None,
+            (Kind::Search | Kind::Decode, Found::Kept) => {
+                // Not to be asked for again meanwhile.
+                (window.candidate, window.confirmed, window.tries) = (None, false, 0);
+                window.decoded = Some(now);
+            }
             (Kind::Search, _) => window.confirmed = true,
             (Kind::Decode, Found::Cells) => {
                 window.decoded = Some(now);
@@ -316,6 +321,27 @@ impl Plan {
             }
             (Kind::Task, _) => {}
         }
+    }
+
+    /// What came of the samples of `window` that were kept, at `now`.
+    pub fn told(&mut self, window: usize, cells: bool, now: Timestamp) {
+        if let Some(window) = self.windows.get_mut(window).filter(|_| cells) {
+            window.cells = true;
+            window.decoded = Some(now);
+        }
+    }
+
+    /// A window that the receiver refused to tune to is not asked for again.
+    pub fn refuse(&mut self, window: usize) {
+        if let Some(window) = self.windows.get_mut(window) {
+            window.refused = true;
+            (window.candidate, window.confirmed, window.cells) = (None, false, false);
+        }
+    }
+
+    /// Tasks that wait.
+    pub fn tasks(&self) -> usize {
+        self.tasks.len()
     }
 
     /// The time between two sweeps of a window, of GSM or not, while decoding takes all of its share.
@@ -335,4 +361,47 @@ impl Plan {
         let period = self.period(true).0 as f64;
         if period > 0.0 { (time / period).clamp(0.0, 1.0) } else { 0.0 }
     }
+}
+
+/// Divides bands among receivers: piece by piece, as wide as the widest receiver that reaches it, GSM first, each piece to the receiver
+/// that then needs the least time for one round of sweeps. What nobody reaches is everybody's, so that each plan can say so.
+pub fn share(bands: &[Band], reaches: &[Reach], options: &Options) -> Vec<Vec<Band>> {
+    let mut shares: Vec<Vec<Band>> = reaches.iter().map(|_| Vec::new()).collect();
+    let mut loads = vec![0.0; reaches.len()];
+    let mut order: Vec<&Band> = bands.iter().collect();
+    order.sort_by(|a, b| (!a.gsm, a.low.0).partial_cmp(&(!b.gsm, b.low.0)).unwrap_or(std::cmp::Ordering::Equal));
+    let within = |reach: &Reach, low: f64, high: f64| {
+        // A window of its own may reach beyond the piece.
+        let middle = (low + high) / 2.0;
+        reach.tuning.iter().any(|[least, most]| (least.0..=most.0).contains(&middle))
+    };
+    for band in order {
+        let able = |low: f64, high: f64| (0..reaches.len()).filter(move |n| within(&reaches[*n], low, high));
+        let Some(widest) = able(band.low.0, band.high.0).map(|n| reaches[n].usable.0).max_by(f64::total_cmp) else {
+            shares.iter_mut().for_each(|share| share.push(band.clone()));
+            continue;
+        };
+        // Pieces share what windows share; with one receiver there is nothing to cut.
+        let width = band.high.0 - band.low.0;
+        let step = (widest - OVERLAP.0).max(OVERLAP.0);
+        let count = if reaches.len() > 1 { ((width - OVERLAP.0) / step).ceil().max(1.0) } else { 1.0 };
+        for n in 0..count as usize {
+            let low = band.low.0 + n as f64 / count * (width - OVERLAP.0);
+            let high = (band.low.0 + (n as f64 + 1.0) / count * (width - OVERLAP.0) + OVERLAP.0).min(band.high.0);
+            let weight = if band.gsm { f64::from(options.gsm_weight) } else { 1.0 };
+            let cost = |n: usize| {
+                let windows = ((high - low) / reaches[n].usable.0).ceil();
+                windows * weight * (options.sweep + reaches[n].retune).as_secs_f64()
+            };
+            let chosen = able(low, high).min_by(|a, b| (loads[*a] + cost(*a)).total_cmp(&(loads[*b] + cost(*b))));
+            let Some(chosen) = chosen else { continue };
+            loads[chosen] += cost(chosen);
+            match shares[chosen].last_mut() {
+                // The next piece of the same band.
+                Some(last) if last.name == band.name && last.high.0 >= low - 1.0 => last.high = Hz(high),
+                _ => shares[chosen].push(Band { low: Hz(low), high: Hz(high), ..band.clone() }),
+            }
+        }
+    }
+    shares
 }

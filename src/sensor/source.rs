@@ -1,7 +1,9 @@
 //! The sources that a node's configuration can name, as one: recordings in a row, a synthetic scene, at their own pace or not.
 
+use super::bands::{BandsError, Table, union};
+use super::scan::{Options, Plan, Reach, share};
 use crate::config::device::Device;
-use crate::config::sensor::Source;
+use crate::config::sensor::{Config, Source};
 #[cfg(feature = "soapy")]
 use crate::config::wall_clock;
 use crate::observation::{Clock, ClockSource};
@@ -13,7 +15,7 @@ use crate::radio::sigmf;
 use crate::radio::soapy::SoapySource;
 use crate::radio::source::{Event, IqBlock, IqSource, SourceError};
 use crate::synth::scene::Scene;
-use crate::units::{Nanos, Timestamp};
+use crate::units::{Hz, Nanos, Timestamp};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +28,109 @@ pub struct Opened {
     pub clock: Clock,
     /// For a source that does not wait, and has to be told to end.
     pub live: Option<Arc<Live>>,
+}
+
+/// A source of a node, and the plan that it follows if it does.
+pub struct Listening {
+    /// The source.
+    pub opened: Opened,
+    /// Name, plan and reach of a receiver that scans.
+    pub route: Option<Route>,
+    /// Samples that are handed on at once, and how many such blocks wait at most.
+    pub blocks: (usize, usize),
+}
+
+/// Where a receiver goes.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The device, for people.
+    pub name: String,
+    /// Its part of the spectrum.
+    pub plan: Plan,
+    /// What it reaches.
+    pub reach: Reach,
+}
+
+/// Samples in a block of a fixed tuning: 33 ms at 2 Msps, short enough for a quick stop, long enough that handing it over costs nothing.
+const BLOCK: usize = 1 << 16;
+/// Blocks in the ring: half a second at 2 Msps, 8 MB.
+const BLOCKS: usize = 16;
+/// A block of a receiver that scans: a step ends with a block, so it is a fifth of the shortest step.
+const SCAN_BLOCK: Nanos = Nanos::from_millis(4);
+/// What the ring of a receiver that scans holds at its rate, within 1 and 2 million samples (16 MB): new receivers are made for a dwell.
+const SCAN_RING: Nanos = Nanos::from_millis(100);
+/// Beside settling: the buffers that a retune and its samples go through.
+const RETUNE: Nanos = Nanos::from_millis(15);
+
+/// Opens everything that a node listens to; receivers that scan share the bands of all their tables. Empty for the test source
+/// that has no samples.
+///
+/// # Errors
+/// As [`open`]; also where a table of bands is wrong, or a receiver has nothing to scan.
+pub fn open_all(config: &Config, now: Timestamp) -> Result<Vec<Listening>, SourceError> {
+    let Source::Soapy(first) = &config.source else {
+        let opened = open(&config.source, now)?;
+        return Ok(opened
+            .into_iter()
+            .map(|opened| Listening { opened, route: None, blocks: (BLOCKS, BLOCK) })
+            .collect());
+    };
+    let devices: Vec<&Device> = std::iter::once(first).chain(&config.devices).collect();
+    let scanning: Vec<&Device> = devices.iter().copied().filter(|device| !device.scan.is_empty()).collect();
+    let mut routes = routes(&scanning)?.into_iter();
+    let mut all = Vec::with_capacity(devices.len());
+    for device in devices {
+        let route = if device.scan.is_empty() { None } else { routes.next() };
+        let Some(route) = route else {
+            all.push(Listening { opened: receiver(device)?, route: None, blocks: (BLOCKS, BLOCK) });
+            continue;
+        };
+        let begin = route.plan.windows().first().map_or(Hz(0.0), |window| window.center);
+        let rate = profile(device)?.rate(device);
+        let block = ((rate.0 * SCAN_BLOCK.as_secs_f64()) as usize).clamp(1024, BLOCK);
+        let opened = receiver(&Device { center: begin, ..device.clone() })?;
+        let ring = ((rate.0 * SCAN_RING.as_secs_f64()) as usize).clamp(BLOCK * BLOCKS, 2 * BLOCK * BLOCKS);
+        all.push(Listening { opened, route: Some(route), blocks: (ring / block, block) });
+    }
+    Ok(all)
+}
+
+/// The plans of the receivers that scan, each for its part of the bands of all of them.
+fn routes(devices: &[&Device]) -> Result<Vec<Route>, SourceError> {
+    let wrong = |error: BandsError| field(error.to_string(), "name a country, or a file like src/sensor/bands/th.toml");
+    let mut names: Vec<(&String, &Path)> =
+        devices.iter().flat_map(|device| device.scan.iter().map(|name| (name, device.folder.as_path()))).collect();
+    names.sort();
+    names.dedup();
+    let tables = names.into_iter().map(|(name, folder)| Table::named(name, folder));
+    let tables: Vec<Table> = tables.collect::<Result<_, _>>().map_err(wrong)?;
+    let mut reaches = Vec::with_capacity(devices.len());
+    for device in devices {
+        reaches.push(reach(&profile(device)?, device));
+    }
+    let options = Options::default();
+    let shares = share(&union(&tables), &reaches, &options);
+    let route = |((device, reach), share): ((&&Device, Reach), Vec<_>)| {
+        let plan = Plan::new(&share, &reach, options);
+        if plan.windows().is_empty() {
+            let problem = format!("{} has nothing to scan", device.args);
+            return Err(field(problem, "its model reaches none of the bands, or other receivers take them all"));
+        }
+        Ok(Route { name: device.args.clone(), plan, reach })
+    };
+    devices.iter().zip(reaches).zip(shares).map(route).collect()
+}
+
+/// What a receiver of this model reaches at the rate that is wished.
+pub fn reach(profile: &Profile, device: &Device) -> Reach {
+    let settling = Nanos((profile.settling_ms * 1e6).round() as i64);
+    let usable = Hz(profile.rate(device).0 * profile.usable);
+    Reach { usable, tuning: profile.tuning_hz.clone(), retune: settling + RETUNE }
+}
+
+fn field(problem: String, remedy: &str) -> SourceError {
+    let (path, field) = ("the configuration".to_owned(), "source".to_owned());
+    SourceError::Field { path, field, problem, remedy: remedy.to_owned() }
 }
 
 /// Opens the configured source; `None` for the test source that has no samples. `now`: when a synthetic scene begins.
@@ -75,20 +180,27 @@ pub fn receiver(device: &Device) -> Result<Opened, SourceError> {
 /// # Errors
 /// [`SourceError`], naming the key and what the model offers.
 pub fn settings(device: &Device) -> Result<Settings, SourceError> {
-    let wrong = |error: ProfileError| SourceError::Field {
-        path: "the configuration".to_owned(),
-        field: "source".to_owned(),
-        problem: error.to_string(),
-        remedy: "see firmware-config/README.md and `daen scan --probe`".to_owned(),
-    };
-    let profile = if device.profile.is_empty() {
+    let profile = profile(device)?;
+    // Where a receiver that scans begins is known once its part of the spectrum is.
+    let anywhere = !device.scan.is_empty() && device.center.0 == 0.0;
+    let center = if anywhere { profile.tuning_hz[0][0] } else { device.center };
+    profile.settings(&Device { center, ..device.clone() }).map_err(wrong_profile)
+}
+
+/// What is known of a device's model.
+fn profile(device: &Device) -> Result<Profile, SourceError> {
+    if device.profile.is_empty() {
         let args = device.args.split(',').filter_map(|pair| pair.split_once('='));
         let description = args.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect();
-        Profile::for_device(&description).map(|(_, profile)| profile).ok_or_else(|| wrong(unknown(&device.args)))?
+        let found = Profile::for_device(&description).map(|(_, profile)| profile);
+        found.ok_or_else(|| wrong_profile(unknown(&device.args)))
     } else {
-        Profile::named(&device.profile, &device.folder).map_err(wrong)?
-    };
-    profile.settings(device).map_err(wrong)
+        Profile::named(&device.profile, &device.folder).map_err(wrong_profile)
+    }
+}
+
+fn wrong_profile(error: ProfileError) -> SourceError {
+    field(error.to_string(), "see firmware-config/README.md and `daen scan --probe`")
 }
 
 fn unknown(args: &str) -> ProfileError {
@@ -99,8 +211,12 @@ fn unknown(args: &str) -> ProfileError {
 #[cfg(feature = "soapy")]
 fn open_receiver(settings: Settings) -> Result<Opened, SourceError> {
     let live = Arc::new(Live::default());
+    // A receiver whose outside reference is lost is closed, so while samples flow it is there; known to be locked it is
+    // where a sensor says so.
+    let outside = settings.clock_source.as_deref().is_some_and(|source| source != "internal");
+    let source = if outside { ClockSource::Gpsdo } else { ClockSource::Free };
+    let clock = Clock { source, sigma_ns: None, locked: outside && settings.lock_sensor.is_some(), since_ns: None };
     let source = Box::new(SoapySource::new(settings, live.clone(), wall_clock));
-    let clock = Clock { source: ClockSource::Free, sigma_ns: None, locked: false, since_ns: None };
     Ok(Opened { source, clock, live: Some(live) })
 }
 

@@ -15,6 +15,7 @@ mod lte_support;
 mod support;
 
 use daen::dsp::channelizer::Channelizer;
+use daen::dsp::spectrum::Welch;
 use daen::locate::problem::{Arrival, Clock, Late, Problem};
 use daen::locate::{Enu, METRES_PER_NS, locate};
 use daen::observation::Observation;
@@ -82,6 +83,115 @@ fn receive_one_beacon(bencher: Bencher, msps: f64) {
             receiver.process(block, &mut reports);
         }
         receiver.finish(&mut reports);
+        reports.len()
+    });
+}
+
+/// A stretch that no cache holds: 256 MB of noise, in a table of it over and over.
+fn long_noise() -> Vec<Complex32> {
+    let mut samples = vec![Complex32::default(); 32_000_000];
+    Noise::new(3, Dbfs(-30.0), Hz(20e6)).add_to(SampleIndex(0), &mut samples);
+    samples
+}
+
+/// Welch's spectrum, Hann, half overlap, from memory; the argument is the number of bins.
+#[divan::bench(args = [1024, 2048, 4096, 8192], sample_count = 5, sample_size = 1)]
+fn spectrum(bencher: Bencher, bins: usize) {
+    let samples = long_noise();
+    let mut welch = Welch::new(bins);
+    bencher.counter(ItemsCount::new(samples.len())).bench_local(|| {
+        samples.chunks(65_536).for_each(|block| welch.process(block));
+        welch.take()
+    });
+}
+
+/// What it cannot do without: the transforms of its segments, twice as many as samples.
+#[divan::bench(args = [1024, 2048, 4096, 8192], sample_count = 5, sample_size = 1)]
+fn spectrum_transforms_alone(bencher: Bencher, bins: usize) {
+    let forward = FftPlanner::new().plan_fft_forward(bins);
+    let mut scratch = vec![Complex32::default(); forward.get_inplace_scratch_len()];
+    let mut segment = vec![Complex32::new(1e-3, 0.0); bins];
+    bencher.counter(ItemsCount::new(32_000_000usize)).bench_local(|| {
+        for _ in 0..2 * 32_000_000 / bins {
+            forward.process_with_scratch(&mut segment, &mut scratch);
+            segment[0] = Complex32::new(1e-3, 0.0);
+        }
+        segment[1]
+    });
+}
+
+/// 20 Msps split into all of its 99 GSM channels.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn channelise_20_msps(bencher: Bencher) {
+    let samples = &long_noise()[..20_000_000];
+    let mut bank = Channelizer::new(Hz(20e6), 50, Hz(144e3), Hz(192e3));
+    let bins: Vec<i32> = (-49..50).map(|n| bank.bin(Hz(f64::from(n) * 200e3))).collect();
+    let mut out = vec![Complex32::default(); bank.hop_len()];
+    bencher.counter(ItemsCount::new(samples.len())).bench_local(|| {
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let (taken, complete) = bank.push(rest);
+            rest = &rest[taken..];
+            if complete {
+                bins.iter().for_each(|bin| bank.extract(*bin, &mut out));
+            }
+        }
+        out[0]
+    });
+}
+
+/// Seconds of the 30 beacons, and of them for finding them.
+const WATCHED: (f64, f64) = (2.5, 1.0);
+
+/// 20 Msps with 99 GSM channels watched and 30 beacons followed; a second and a half once they are found. Half a core is 40 M/s.
+#[divan::bench(sample_count = 3, sample_size = 1)]
+fn watch_and_follow_20_msps(bencher: Bencher) {
+    let rate = 20e6;
+    let mut schedule = Schedule::default();
+    schedule.norm.iter_mut().for_each(|messages| messages.push(MESSAGE));
+    let mut samples = vec![Complex32::default(); (rate * WATCHED.0) as usize];
+    for n in 0..30 {
+        let config = BeaconConfig {
+            program: Program::constant(Broadcast::new(10 + n as u8, &schedule)),
+            frame_number: 1234 + 777 * n,
+            start: Picos(-123_456_789 - 31_415_926 * i64::from(n)),
+            carrier: Hz(936.4e6 + 600e3 * f64::from(n)),
+            carrier_offset: Hz(0.0),
+            clock_error: Ppb(350.0),
+            level: Dbfs(-30.0),
+            phase_turns: 0.0,
+        };
+        Beacon::new(&stream(rate), Ppb(0.0), config).expect("in range").add_to(SampleIndex(0), &mut samples);
+    }
+    Noise::new(1, Dbfs(-33.0), Hz(rate)).add_to(SampleIndex(0), &mut samples);
+    let (before, after) = samples.split_at((rate * WATCHED.1) as usize);
+    bencher
+        .counter(ItemsCount::new(after.len()))
+        .with_inputs(|| {
+            let mut receiver = Receiver::new(&stream(rate), Options::default());
+            let mut reports = Vec::new();
+            before.chunks(65_536).for_each(|block| receiver.process(block, &mut reports));
+            let mut carriers: Vec<u64> = reports.iter().map(|report| report.key.center_hz).collect();
+            carriers.sort_unstable();
+            carriers.dedup();
+            assert_eq!(carriers.len(), 30, "all beacons are found");
+            receiver
+        })
+        .bench_local_refs(|receiver| {
+            let mut reports = Vec::new();
+            after.chunks(65_536).for_each(|block| receiver.process(block, &mut reports));
+            reports.len()
+        });
+}
+
+/// The first 400 ms at 20 Msps, in which every channel is searched; noise, so that nothing is found.
+#[divan::bench(sample_count = 3, sample_size = 1)]
+fn search_gsm_20_msps(bencher: Bencher) {
+    let samples = &long_noise()[..8_000_000];
+    bencher.counter(ItemsCount::new(samples.len())).bench_local(|| {
+        let mut receiver = Receiver::new(&stream(20e6), Options::default());
+        let mut reports = Vec::new();
+        samples.chunks(65_536).for_each(|block| receiver.process(block, &mut reports));
         reports.len()
     });
 }

@@ -4,6 +4,12 @@
 // same form, come first; behind a server they are the only ones that arrive unchanged):
 //
 //   file=PATH      samples, raw; without it a ramp that counts samples modulo 2^15 in I (CS16), or silence
+//   scene=S;S;...  instead of a file, spectrum around any tuning (CS16): each S is PATH@RATE@CENTER@FROM@TO@GAIN, a file of CS8 at RATE
+//                  that goes round and round from FROM to TO seconds of the device's time, at CENTER, times GAIN
+//   noise=X        with a scene: noise of this amplitude, of 32768 (30)
+//   dc=X, spur=OFFSET@X     with a scene: what comes from the receiver itself and moves with its tuning
+//   stale=N        after a tuning so many samples still come from the one before (0)
+//   slow=X         deliver at this part of the rate of the samples, for slow machines; 2: half (1)
 //   format=CS8|CU8|CS16|CF32|CS12   native format (CS8); CS12 is told but cannot be read
 //   fullscale=X    what getNativeStreamFormat says (128, 255, 32768, 1)
 //   rates=A;B;C    sample rates offered (1000000)
@@ -31,6 +37,11 @@
 #include <SoapySDR/Formats.hpp>
 #include <SoapySDR/Registry.hpp>
 #include <SoapySDR/Version.hpp>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -91,6 +102,12 @@ std::string get(const SoapySDR::Kwargs &args, const std::string &key, const std:
     return found == args.end() ? otherwise : found->second;
 }
 
+// One signal of a scene.
+struct Signal {
+    std::vector<std::complex<float>> samples;
+    double rate, center, from, to;
+};
+
 struct TestStream {
     bool active = false, broken = false, dead = false, overflow = false;
     Clock::time_point begun;
@@ -120,17 +137,42 @@ public:
         octets = format == SOAPY_SDR_CF32 ? 8 : format == SOAPY_SDR_CS16 ? 4 : 2;
         const auto path = get(args, "file", "");
         if (!path.empty()) {
-            std::ifstream file(path, std::ios::binary);
-            if (!file) throw std::runtime_error("cannot read " + path);
-            samples.assign(std::istreambuf_iterator<char>(file), {});
+            // Mapped, so that a long one is not the memory of the process under test.
+            const int file = open(path.c_str(), O_RDONLY);
+            struct stat found {};
+            if (file < 0 || fstat(file, &found) != 0) throw std::runtime_error("cannot read " + path);
+            samples_size = size_t(found.st_size);
+            void *const mapped = samples_size ? mmap(nullptr, samples_size, PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
+            close(file);
+            if (mapped == MAP_FAILED) throw std::runtime_error("cannot read " + path);
+            samples = static_cast<const char *>(mapped);
         }
+        for (const auto &text : split(get(args, "scene", ""), ';')) {
+            const auto part = split(text, '@');
+            std::ifstream file(part.at(0), std::ios::binary);
+            if (!file) throw std::runtime_error("cannot read " + part.at(0));
+            const std::vector<char> octets_read((std::istreambuf_iterator<char>(file)), {});
+            Signal signal{{}, std::stod(part.at(1)), std::stod(part.at(2)), std::stod(part.at(3)), std::stod(part.at(4))};
+            const float gain = 256.f * std::stof(part.at(5));
+            for (size_t i = 0; i + 1 < octets_read.size(); i += 2)
+                signal.samples.emplace_back(gain * (signed char)octets_read[i], gain * (signed char)octets_read[i + 1]);
+            scene.push_back(std::move(signal));
+        }
+        noise = std::stof(get(args, "noise", "30"));
+        dc = std::stof(get(args, "dc", "0"));
+        const auto tone = split(get(args, "spur", "0@0"), '@');
+        spur = {std::stod(tone.at(0)), std::stof(tone.at(1))};
+        slow = std::stod(get(args, "slow", "1"));
         for (const auto &text : split(get(args, "rates", "1000000"), ';')) rates.push_back(std::stod(text));
         rate = rates.front();
         mtu = std::stoul(get(args, "mtu", "8192"));
         fragments = std::stoul(get(args, "fragments", "1"));
     }
 
-    ~TestDevice() override { log("unmake"); }
+    ~TestDevice() override {
+        if (samples) munmap(const_cast<char *>(samples), samples_size);
+        log("unmake");
+    }
 
     std::string getDriverKey() const override { return "daentest"; }
     std::string getHardwareKey() const override { return "daen test device"; }
@@ -265,7 +307,12 @@ public:
     void setFrequency(const int direction, const size_t, const double value, const SoapySDR::Kwargs &) override {
         only_rx(direction, "setFrequency");
         log("setFrequency");
-        if (!refuses("frequency")) frequency = value;
+        if (refuses("frequency")) return;
+        if (value < 10e6 || value > 6e9) throw std::runtime_error("out of range");
+        const std::lock_guard<std::mutex> lock(guard);
+        stale_frequency = frequency;
+        stale_until = state->played + std::stoull(get(args, "stale", "0"));
+        frequency = value;
     }
     double getFrequency(const int direction, const size_t) const override {
         only_rx(direction, "getFrequency");
@@ -393,7 +440,7 @@ private:
             }
         }
         uint64_t count = mtu;
-        const uint64_t total = octets ? samples.size() / octets : 0;
+        const uint64_t total = octets ? samples_size / octets : 0;
         if (total > 0) {
             const auto end = get(args, "end", "silence");
             if (state->played >= total && end == "loop") state->played -= total;
@@ -412,7 +459,7 @@ private:
         // Not beyond the next fault.
         if (!state->faults.empty() && state->faults.front().at > state->played)
             count = std::min<uint64_t>(count, state->faults.front().at - state->played);
-        const auto due = stream->begun + std::chrono::nanoseconds(uint64_t((stream->since + count) / rate * 1e9));
+        const auto due = stream->begun + std::chrono::nanoseconds(uint64_t((stream->since + count) / rate * slow * 1e9));
         const auto host = std::chrono::system_clock::now().time_since_epoch();
         stream->stamp = get(args, "kind", "samples") == "host"
             ? std::chrono::duration_cast<std::chrono::nanoseconds>(host).count()
@@ -435,9 +482,54 @@ private:
         return std::stoll(get(args, "t0", "0")) + state->shift + (long long)(sample / rate * 1e9);
     }
 
-    void fill(char *to, uint64_t from, size_t count) const {
-        if (!samples.empty()) {
-            std::memcpy(to, samples.data() + from * octets, count * octets);
+    // What is on the air around the tuning, samples `from` on, and what the receiver adds.
+    void receive(int16_t *to, uint64_t from, size_t count) {
+        mixed.assign(count, {dc, 0});
+        for (size_t i = 0; i < 2 * count; i++) {
+            // A sum of four: near enough to Gaussian.
+            float sum = 0;
+            for (int k = 0; k < 4; k++) {
+                random = random * 6364136223846793005ull + 1442695040888963407ull;
+                sum += float(int32_t(random >> 32)) / 2147483648.f;
+            }
+            reinterpret_cast<float *>(mixed.data())[i] += sum * noise;
+        }
+        const double tuned = from < stale_until ? stale_frequency : frequency;
+        const auto add = [&](double offset, auto value) {
+            const double step = 2 * M_PI * offset / rate;
+            std::complex<double> rotor = std::polar(1.0, std::fmod(step * double(from), 2 * M_PI));
+            const std::complex<double> turn = std::polar(1.0, step);
+            for (size_t i = 0; i < count; i++, rotor *= turn)
+                mixed[i] += std::complex<float>(rotor) * value(double(from + i) / rate);
+        };
+        for (const auto &signal : scene) {
+            const double offset = signal.center - tuned;
+            if (std::abs(offset) > (rate + signal.rate) / 2) continue;
+            const size_t length = signal.samples.size();
+            // Cubic between samples: images stay 40 dB down for a signal in the middle fifth of its band.
+            add(offset, [&](double seconds) -> std::complex<float> {
+                if (seconds < signal.from || seconds >= signal.to) return 0;
+                const double at = (seconds - signal.from) * signal.rate;
+                const size_t whole = size_t(at);
+                const float t = float(at - double(whole));
+                const auto s = [&](size_t i) { return signal.samples[(whole + length + i - 1) % length]; };
+                const auto a = s(0), b = s(1), c = s(2), d = s(3);
+                return b + 0.5f * t * (c - a + t * (2.f * a - 5.f * b + 4.f * c - d + t * (3.f * (b - c) + d - a)));
+            });
+        }
+        if (spur.second > 0) add(spur.first, [&](double) { return std::complex<float>(spur.second, 0); });
+        const auto clamp = [](float x) { return int16_t(std::max(-32768.f, std::min(32767.f, std::round(x)))); };
+        for (size_t i = 0; i < count; i++) {
+            to[2 * i] = clamp(mixed[i].real());
+            to[2 * i + 1] = clamp(mixed[i].imag());
+        }
+    }
+
+    void fill(char *to, uint64_t from, size_t count) {
+        if (!scene.empty()) {
+            receive(reinterpret_cast<int16_t *>(to), from, count);
+        } else if (samples) {
+            std::memcpy(to, samples + from * octets, count * octets);
         } else if (format == SOAPY_SDR_CS16) {
             auto *values = reinterpret_cast<int16_t *>(to);
             for (size_t i = 0; i < count; i++) {
@@ -453,7 +545,14 @@ private:
     State *state;
     std::string format, antenna = "RX", clock = "internal";
     size_t octets = 2, mtu = 8192, fragments = 1;
-    std::vector<char> samples;
+    const char *samples = nullptr;
+    size_t samples_size = 0;
+    std::vector<Signal> scene;
+    std::vector<std::complex<float>> mixed;
+    float noise = 30, dc = 0;
+    std::pair<double, float> spur;
+    double slow = 1, stale_frequency = 0;
+    uint64_t stale_until = 0, random = 1;
     std::vector<double> rates;
     std::map<std::string, double> gains;
     double rate = 1e6, frequency = 100e6, bandwidth = 0;

@@ -5,12 +5,12 @@ use daen::radio::ring::{WhenFull, ring};
 use daen::radio::source::IqSource;
 use daen::rules::{Config, Engine, Register};
 use daen::sensor::cadence::Cadence;
-use daen::sensor::receive::{Counters, Station};
+use daen::sensor::receive::{Counters, Judge, Station};
 use daen::sensor::whereabouts::Whereabouts;
 use daen::units::Nanos;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 
 /// Blocks of the node's ring, and their samples.
 const BLOCKS: (usize, usize) = (16, 1 << 16);
@@ -27,9 +27,13 @@ pub fn items(
     let (sender, receiver) = sync_channel(ITEMS);
     let counters = Counters::default();
     let (feeder, reader) = ring(BLOCKS.0, BLOCKS.1, WhenFull::Wait);
-    let mut station = Station {
+    let judge = Mutex::new(Judge {
         engine: Engine::new(Config::default(), register),
         cadence: Cadence::new(Nanos::from_secs(1)),
+        keep: Box::new(|_| ()),
+    });
+    let station = Station {
+        judge: &judge,
         whereabouts: Arc::new(Whereabouts::fixed(
             Clock { source: clock, sigma_ns: None, locked: false, since_ns: None },
             position,
@@ -38,11 +42,10 @@ pub fn items(
         evidence: None,
         items: sender,
         counters: &counters,
-        keep: &mut |_| (),
     };
     std::thread::scope(|scope| {
         scope.spawn(move || feeder.run(source));
-        station.run(reader, &AtomicBool::new(false)).unwrap();
+        station.run(reader, None, &AtomicBool::new(false)).unwrap();
     });
     drop(station);
     (receiver.into_iter().map(|(_, item)| item).collect(), counters)

@@ -221,6 +221,7 @@ fn carriers(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
             Shape::Narrow200k => ", as wide as GSM",
             Shape::Wide3840k => ", as wide as UMTS",
             Shape::Multicarrier => ", as wide as LTE or NR",
+            Shape::MulticarrierNr => ", as wide as NR",
             Shape::Unknown => "",
         };
         let width = trimmed(seen.carrier.width.0 / 1e6, 2);

@@ -1,8 +1,10 @@
 //! `daen scan`: what is on the air now, for an engineer at a terminal; from a receiver or a recording.
 
 mod picture;
+mod plan;
 #[cfg(feature = "soapy")]
 mod probe;
+mod screen;
 
 use super::replay::parse_hz;
 use super::service::{start_log, stop_on_signal};
@@ -16,10 +18,11 @@ use daen::radio::live::Live;
 use daen::radio::ring::{Reader, WhenFull, ring};
 use daen::radio::sigmf;
 use daen::radio::source::{Event, StreamInfo};
-use daen::rat::{CellReport, gsm, lte};
+use daen::rat::{self, CellReport};
 use daen::sensor::observe::{Context, observe};
 use daen::sensor::source::{Opened, receiver};
 use daen::units::{Db, Hz};
+use screen::Screen;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -41,16 +44,20 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A SigMF recording instead of a receiver.
-    #[arg(value_name = "FILE", required_unless_present_any = ["device", "probe"], conflicts_with_all = ["device", "probe"])]
+    #[arg(value_name = "FILE", required_unless_present_any = ["device", "probe", "plan"], conflicts_with_all = ["device", "probe", "plan"])]
     file: Option<PathBuf>,
     /// List the devices that are there, what they offer, and what their profile would set. Opens each for a moment.
     #[arg(long)]
     probe: bool,
+    /// Show how a receiver of the model --profile would scan the bands of these countries, such as TH,KH (or tables, paths that end
+    /// in .toml): its windows, how often each is swept, and how likely a transmitter is decoded. Nothing is opened.
+    #[arg(long, value_name = "COUNTRIES", value_delimiter = ',', requires = "profile", conflicts_with_all = ["device", "probe"])]
+    plan: Vec<String>,
     /// A receiver, by SoapySDR's arguments, such as driver=rtlsdr; with --probe only those that fit are listed.
     #[arg(long, value_name = "ARGS")]
     device: Option<String>,
     /// Frequency at the middle of the band, such as 947.4M.
-    #[arg(long, value_name = "HZ", value_parser = parse_hz, required_unless_present_any = ["file", "probe"])]
+    #[arg(long, value_name = "HZ", value_parser = parse_hz, required_unless_present_any = ["file", "probe", "plan"])]
     freq: Option<Hz>,
     /// Samples a second, such as 2.4M; the profile's first one where it is left away.
     #[arg(long, value_name = "HZ", value_parser = parse_hz)]
@@ -109,6 +116,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         #[cfg(not(feature = "soapy"))]
         bail!("this daen was built without support for receivers: build it with --features soapy");
     }
+    if !args.plan.is_empty() {
+        return plan::run(&args.plan, &args.wish());
+    }
     let (name, opened) = match &args.file {
         Some(path) => {
             let recording = sigmf::describe(path, sigmf::Overrides::default())?.open()?;
@@ -123,7 +133,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     watch(&runtime, opened.live.clone(), stop.clone())?;
-    let ended = receive(&name, &args, opened, &stop);
+    let terminal = std::io::stdout().is_terminal() && !args.json;
+    let screen = if terminal { Some(Screen::open(&runtime)?) } else { None };
+    let ended = receive(&name, &args, opened, &stop, screen);
     runtime.shutdown_background();
     ended
 }
@@ -171,7 +183,7 @@ struct View {
     live: Option<Arc<Live>>,
 }
 
-fn receive(name: &str, args: &Args, opened: Opened, stop: &AtomicBool) -> anyhow::Result<()> {
+fn receive(name: &str, args: &Args, opened: Opened, stop: &AtomicBool, screen: Option<Screen>) -> anyhow::Result<()> {
     let Opened { mut source, clock, live } = opened;
     let when_full = if live.is_some() { WhenFull::Drop } else { WhenFull::Wait };
     let (feeder, reader) = ring(BLOCKS, BLOCK, when_full);
@@ -193,8 +205,8 @@ fn receive(name: &str, args: &Args, opened: Opened, stop: &AtomicBool) -> anyhow
         receivers: None,
         welch: Welch::new(BINS),
         reports: Vec::new(),
-        terminal: std::io::stdout().is_terminal() && !args.json,
-        announce: !args.json,
+        announce: !args.json && screen.is_none(),
+        screen,
     };
     let ended = std::thread::scope(|scope| {
         scope.spawn(move || feeder.run(source.as_mut()));
@@ -206,13 +218,15 @@ fn receive(name: &str, args: &Args, opened: Opened, stop: &AtomicBool) -> anyhow
         ended
     });
     ended?;
+    // What was on the screen goes; the last picture stays.
+    scan.screen = None;
     let mut out = std::io::stdout().lock();
     if args.json {
         for cell in scan.view.cells.values() {
             writeln!(out, "{}", serde_json::to_string(cell)?)?;
         }
     } else {
-        picture::write(&scan.view, false, &mut out)?;
+        picture::write(&scan.view, None, &mut out)?;
     }
     out.flush()?;
     if let Some(live) = &live
@@ -224,8 +238,7 @@ fn receive(name: &str, args: &Args, opened: Opened, stop: &AtomicBool) -> anyhow
 }
 
 struct Receivers {
-    gsm: gsm::Receiver,
-    lte: lte::Receiver,
+    all: rat::Receivers,
     samples: u64,
     clipped: u64,
 }
@@ -237,7 +250,7 @@ struct Scan {
     welch: Welch,
     reports: Vec<CellReport>,
     /// Draw over and over, on a terminal.
-    terminal: bool,
+    screen: Option<Screen>,
     /// Without a terminal: a line for each new cell.
     announce: bool,
 }
@@ -250,8 +263,7 @@ impl Scan {
                 Ok((Event::Stream(info), _)) => {
                     self.finish()?;
                     self.receivers = Some(Receivers {
-                        gsm: gsm::Receiver::new(&info, gsm::Options::default()),
-                        lte: lte::Receiver::new(&info, lte::Options::default()),
+                        all: rat::Receivers::new(&info, rat::Options::default()),
                         samples: 0,
                         clipped: 0,
                     });
@@ -262,8 +274,7 @@ impl Scan {
                     let (Some(receivers), Some(info)) = (&mut self.receivers, &self.view.info) else { continue };
                     receivers.samples += block.samples.len() as u64;
                     receivers.clipped += u64::from(block.clipped);
-                    receivers.gsm.process(&block.samples, &mut self.reports);
-                    receivers.lte.process(&block.samples, &mut self.reports);
+                    receivers.all.process(&block.samples, &mut self.reports);
                     self.welch.process(&block.samples);
                     self.view.samples += block.samples.len() as u64;
                     self.view.clipped += u64::from(block.clipped);
@@ -274,10 +285,12 @@ impl Scan {
                 Ok((Event::End, _)) => break,
                 Err(error) => return Err(error.into()),
             }
-            if self.terminal && drawn.elapsed() > Duration::from_secs(1) {
+            if let Some(screen) = &self.screen
+                && (drawn.elapsed() > Duration::from_secs(1) || screen.changed())
+            {
                 drawn = Instant::now();
                 self.view.spectrum = self.welch.take().or(self.view.spectrum.take());
-                picture::write(&self.view, true, &mut std::io::stdout().lock())?;
+                picture::write(&self.view, Some(screen.size()), &mut std::io::stdout().lock())?;
             }
         }
         self.finish()?;
@@ -287,8 +300,7 @@ impl Scan {
 
     fn finish(&mut self) -> anyhow::Result<()> {
         if let Some(receivers) = &mut self.receivers {
-            receivers.gsm.finish(&mut self.reports);
-            receivers.lte.finish(&mut self.reports);
+            receivers.all.finish(&mut self.reports);
             self.take_reports()?;
         }
         self.receivers = None;
@@ -319,7 +331,7 @@ impl Scan {
                 self.view.unlisted += 1;
                 continue;
             }
-            if self.announce && !self.terminal && !told && observation.identity.is_some() {
+            if self.announce && !told && observation.identity.is_some() {
                 writeln!(std::io::stdout(), "new {}", picture::cell(&observation))?;
             }
             cells.insert(observation.cell, observation);

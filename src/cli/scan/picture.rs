@@ -1,4 +1,4 @@
-//! The picture of a scan: counters, spectrum and cells, for 100 columns.
+//! The picture of a scan: counters, spectrum and cells, as wide as the terminal and no higher.
 
 use super::View;
 use daen::cell::{CellKey, Rat, gsm_arfcn};
@@ -7,23 +7,30 @@ use daen::observation::Observation;
 use daen::units::Hz;
 use std::io::Write;
 
-const COLUMNS: usize = 92;
+/// Columns and lines where there is no terminal.
+const PAPER: (usize, usize) = (100, usize::MAX);
+/// The spectrum is at most as wide, and at least.
+const COLUMNS: std::ops::RangeInclusive<usize> = 20..=160;
+/// Columns beside it: margin and scale.
+const BESIDE: usize = 8;
+/// A terminal lower than this has no room for a spectrum.
+const LEAST_LINES: usize = 16;
 const ROWS: usize = 8;
 /// Eighths of a row, from nothing to all of it.
 const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// The least height of the spectrum's scale, dB.
 const LEAST_SPAN: f64 = 24.0;
 
-/// Writes all of it; `again`: over what is on the terminal.
-pub fn write(view: &View, again: bool, out: &mut impl Write) -> std::io::Result<()> {
+/// Writes all of it; with `size`, over what is on a terminal of so many columns and lines, and within them.
+pub fn write(view: &View, size: Option<(usize, usize)>, out: &mut impl Write) -> std::io::Result<()> {
+    let (columns, lines) = size.unwrap_or(PAPER);
     let mut text = String::new();
-    if again {
-        // Home, and clear to the end: less flicker than clearing first.
-        text.push_str("\x1b[H\x1b[J");
-    }
     head(view, &mut text);
-    if let (Some(spectrum), Some(info)) = (&view.spectrum, &view.info) {
-        spectrum_rows(spectrum, info.center, info.sample_rate, &mut text);
+    if let (Some(spectrum), Some(info)) = (&view.spectrum, &view.info)
+        && lines >= LEAST_LINES
+    {
+        let columns = columns.saturating_sub(BESIDE).clamp(*COLUMNS.start(), *COLUMNS.end());
+        spectrum_rows(spectrum, info.center, info.sample_rate, columns, &mut text);
     }
     if view.cells.is_empty() {
         text.push_str("  no cell heard\n");
@@ -39,8 +46,32 @@ pub fn write(view: &View, again: bool, out: &mut impl Write) -> std::io::Result<
     if view.unlisted > 0 {
         text.push_str(&format!("  {} reports of further cells are not listed\n", view.unlisted));
     }
+    if size.is_some() {
+        text = fit(&text, columns, lines);
+    }
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// What fits on a screen: lines cut, not wrapped, and the last one says how many are missing. Each line is drawn over the one
+/// before, which flickers less than clearing first.
+fn fit(text: &str, columns: usize, lines: usize) -> String {
+    let all = text.lines().count();
+    // The last line of a screen would scroll it.
+    let room = lines.saturating_sub(1).max(1);
+    let shown = if all > room { room - 1 } else { all };
+    let mut fitted = "\x1b[H".to_owned();
+    for line in text.lines().take(shown) {
+        fitted.extend(line.chars().take(columns));
+        fitted.push_str("\x1b[K\n");
+    }
+    if shown < all {
+        let more = format!("  ... {} more lines: make the window higher", all - shown);
+        fitted.extend(more.chars().take(columns));
+        fitted.push_str("\x1b[K\n");
+    }
+    fitted.push_str("\x1b[J");
+    fitted
 }
 
 fn head(view: &View, text: &mut String) {
@@ -68,13 +99,13 @@ fn head(view: &View, text: &mut String) {
     text.push_str(&format!("  {}\n", parts.join(", ")));
 }
 
-fn spectrum_rows(spectrum: &Spectrum, center: Hz, rate: Hz, text: &mut String) {
+fn spectrum_rows(spectrum: &Spectrum, center: Hz, rate: Hz, width: usize, text: &mut String) {
     let db = |power: f32| 10.0 * f64::from(power.max(1e-20)).log10();
     // Of each column the strongest bin, so that a narrow carrier is seen.
     let bins = spectrum.mean.len();
-    let columns: Vec<f64> = (0..COLUMNS)
+    let columns: Vec<f64> = (0..width)
         .map(|column| {
-            let part = &spectrum.mean[column * bins / COLUMNS..(column + 1) * bins / COLUMNS];
+            let part = &spectrum.mean[column * bins / width..(column + 1) * bins / width];
             db(part.iter().copied().fold(0.0, f32::max))
         })
         .collect();
@@ -97,10 +128,10 @@ fn spectrum_rows(spectrum: &Spectrum, center: Hz, rate: Hz, text: &mut String) {
     }
     let edge = |part: f64| format!("{:.3}", (center.0 + part * rate.0) / 1e6);
     let (left, middle, right) = (edge(-0.5), edge(0.0), edge(0.5));
-    let side = (COLUMNS - middle.len()) / 2;
+    let side = width.saturating_sub(middle.len()) / 2;
     text.push_str(&format!(
         "  {left:<side$}{middle}{right:>rest$} MHz, dBFS a bin\n",
-        rest = COLUMNS - side - middle.len()
+        rest = width.saturating_sub(side + middle.len())
     ));
 }
 
@@ -128,4 +159,24 @@ pub fn cell(seen: &Observation) -> String {
 
 fn channel(cell: CellKey) -> Option<u16> {
     if cell.rat == Rat::Gsm { gsm_arfcn(cell.center_hz) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_cut_to_the_terminal_and_says_what_is_missing() {
+        let text = "0123456789\nzwei\ndrei\nvier\n";
+        let wide = fit(text, 80, 24);
+        assert!(wide.contains("0123456789\x1b[K\n") && wide.contains("vier"));
+        let narrow = fit(text, 5, 4);
+        let lines: Vec<&str> = narrow.lines().collect();
+        assert_eq!(lines[..3], ["\x1b[H01234\x1b[K", "zwei\x1b[K", "  ...\x1b[K"]);
+        assert!(fit(text, 60, 4).contains("... 2 more lines"));
+        // Nothing is too small.
+        for (columns, lines) in [(0, 0), (1, 1), (1, 2)] {
+            assert!(fit(text, columns, lines).lines().count() <= 3);
+        }
+    }
 }

@@ -55,6 +55,8 @@ impl Work<'_, '_> {
                 self.fuse.node_mut(&origin.node).lost_items += u64::from(tombstone.items);
                 None
             }
+            // Kept with its envelope, for whoever asks; nothing is made of it.
+            Item::Spectrum(_) => None,
         };
         self.listened = self.listened.max(listened);
         let node = self.fuse.node_mut(&origin.node);
@@ -63,7 +65,7 @@ impl Work<'_, '_> {
         match item {
             Item::Observation(_) => node.observations += 1,
             Item::Finding(_) => node.findings += 1,
-            Item::Health(_) | Item::Tombstone(_) => {}
+            Item::Health(_) | Item::Tombstone(_) | Item::Spectrum(_) => {}
         }
         self.nodes.insert(origin.node.clone());
         Ok(())

@@ -238,6 +238,7 @@ fn insert_items(
             Item::Finding(_) => "finding",
             Item::Health(_) => "health",
             Item::Tombstone(_) => "tombstone",
+            Item::Spectrum(_) => "spectrum",
         };
         statement.execute(params![envelope, index as i64, kind])?;
         *newest = Some(transaction.last_insert_rowid());

@@ -26,6 +26,8 @@ pub enum Cause {
     Back,
     /// The reader was too slow and samples were thrown away.
     Dropped,
+    /// The device was tuned anew; what is missing was not to be trusted.
+    Retuned,
 }
 
 /// A break before some sample.
@@ -63,7 +65,21 @@ impl Account {
 
     /// The driver reported a loss.
     pub fn overflow(&mut self) {
-        self.pending.get_or_insert(Break { cause: Cause::Overflow, missing: None });
+        match &mut self.pending {
+            // Without stamps nobody knows any more how long the tuning took.
+            Some(Break { cause: Cause::Retuned, missing }) if self.stamps != Stamps::Samples => *missing = None,
+            Some(_) => {}
+            none => *none = Some(Break { cause: Cause::Overflow, missing: None }),
+        }
+    }
+
+    /// The device was tuned anew; what is read next may not be trusted at once, see [`Account::dropped`].
+    pub fn retuned(&mut self) {
+        self.pending = Some(match self.pending {
+            None => Break { cause: Cause::Retuned, missing: Some(0) },
+            Some(first @ Break { cause: Cause::First, .. }) => first,
+            Some(Break { missing, .. }) => Break { cause: Cause::Retuned, missing },
+        });
     }
 
     /// `samples` that were just read, with the break that [`Account::read`] found before them, were thrown away.
@@ -71,6 +87,9 @@ impl Account {
         let (cause, missing) = match before {
             None => (Cause::Dropped, Some(samples)),
             Some(Break { cause: Cause::First, .. }) => (Cause::First, None),
+            Some(Break { cause: Cause::Retuned, missing }) => {
+                (Cause::Retuned, missing.map(|missing| missing + samples))
+            }
             // A loss of unknown size does not get known by adding to it.
             Some(Break { missing, .. }) => (Cause::Dropped, missing.map(|missing| missing + samples)),
         };
@@ -102,9 +121,9 @@ impl Account {
         match (pending, told) {
             (Some(Break { cause: Cause::First, .. }), _) => pending,
             // Samples that were thrown away were read, so the stamps ran on over them.
-            (Some(Break { cause: Cause::Dropped, missing: dropped }), told) => {
+            (Some(Break { cause: cause @ (Cause::Dropped | Cause::Retuned), missing: dropped }), told) => {
                 let more = u64::try_from(told.unwrap_or(0)).ok();
-                Some(Break { cause: Cause::Dropped, missing: dropped.zip(more).map(|(dropped, more)| dropped + more) })
+                Some(Break { cause, missing: dropped.zip(more).map(|(dropped, more)| dropped + more) })
             }
             (Some(Break { cause, .. }), Some(told)) => Some(Break { cause, missing: u64::try_from(told).ok() }),
             (Some(pending), None) => Some(pending),
@@ -221,6 +240,33 @@ mod tests {
         let before = account.read(0, 10);
         account.dropped(10, before);
         assert_eq!(account.read(0, 10), Some(Break { cause: Cause::Dropped, missing: None }));
+    }
+
+    #[test]
+    fn time_goes_on_over_a_retune_with_stamps_and_without() {
+        for stamps in [Stamps::Samples, Stamps::None] {
+            let mut account = Account::new(Hz(1e6), stamps);
+            first(&mut account, 0, 1000);
+            account.retuned();
+            let before = account.read(1_000_000, 700);
+            assert_eq!(before, Some(Break { cause: Cause::Retuned, missing: Some(0) }));
+            account.dropped(700, before);
+            let before = account.read(1_700_000, 300);
+            account.dropped(300, before);
+            // Stamps tell of five more that nobody read.
+            let more = if stamps == Stamps::Samples { 5 } else { 0 };
+            let expected = Break { cause: Cause::Retuned, missing: Some(1000 + more) };
+            assert_eq!(account.read(2_005_000, 1000), Some(expected));
+            assert_eq!(account.read(3_005_000, 1000), None);
+            // A loss meanwhile has its size by the stamps alone.
+            account.retuned();
+            account.overflow();
+            let missing = if stamps == Stamps::Samples { Some(2000) } else { None };
+            assert_eq!(account.read(6_005_000, 1000), Some(Break { cause: Cause::Retuned, missing }));
+        }
+        let mut account = Account::new(Hz(1e6), Stamps::None);
+        account.retuned();
+        first(&mut account, 0, 10);
     }
 
     #[test]

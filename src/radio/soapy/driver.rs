@@ -1,12 +1,12 @@
 //! The driver's own thread: everything that may block inside a foreign library happens here, so that it can be left behind.
 
 use super::account::{Account, Break};
-use super::setup::{self, Actual, Open, clock_trouble};
+use super::setup::{self, Actual, Open, SetupError, clock_trouble};
 use super::stream::Raw;
 use crate::radio::convert::Scale;
 use crate::radio::live::{Counts, Live};
 use crate::radio::profile::Settings;
-use crate::units::{Nanos, Timestamp};
+use crate::units::{Hz, Nanos, Timestamp};
 use soapysdr::ErrorCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +38,8 @@ pub struct Mark {
     pub what: Break,
     /// Host's time of that sample, late by the driver's delay.
     pub arrived: Timestamp,
+    /// Centre frequency from there on.
+    pub center: Hz,
 }
 
 /// Samples on their way to the reader.
@@ -88,9 +90,19 @@ pub const WORDS: usize = *CHUNKS.end() + 4;
 impl Job {
     /// Opens the device and pumps samples until it fails or is to stop; then closes it.
     pub fn run(self) {
-        let mut open = match setup::open(&self.settings) {
+        // A device that is opened again goes where it was sent last.
+        let asked = self.live.tuning();
+        let settings = Settings { center: asked.unwrap_or(self.settings.center), ..self.settings.clone() };
+        let mut open = match setup::open(&settings) {
             Ok(open) => open,
-            Err(error) => return self.say(Word::Gone(error.to_string())),
+            Err(error) => {
+                if let (Some(asked), SetupError::Refused { what, .. }) = (asked, &error)
+                    && what == setup::FREQUENCY
+                {
+                    self.live.refuse(asked);
+                }
+                return self.say(Word::Gone(error.to_string()));
+            }
         };
         let failure = self.pump(&mut open);
         // Said before the device is closed, which may take its time or not come back at all.
@@ -118,12 +130,22 @@ impl Job {
         self.say(Word::Opened { actual: actual.clone(), scale: *scale });
 
         let mut account = Account::new(actual.rate, *stamps);
-        let mut settling = (self.settings.settling.as_secs_f64() * rate) as usize;
+        let settle = (self.settings.settling.as_secs_f64() * rate) as usize;
+        let mut settling = settle;
+        let (mut center, mut asked) = (actual.center, self.live.tuning());
         let mut last = Instant::now();
         let mut looked = last;
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(());
+            }
+            if let Some(wanted) = self.live.tuning().filter(|wanted| asked != Some(*wanted)) {
+                asked = Some(wanted);
+                center = self.retune(device, wanted, center);
+                account.retuned();
+                settling = settle;
+                // Tuning may take a moment in which the driver hands out nothing.
+                last = Instant::now();
             }
             if filling.is_none() {
                 filling = free.pop().or_else(|| self.empties.try_recv().ok());
@@ -137,18 +159,16 @@ impl Job {
                 Ok(0) => std::thread::sleep(Duration::from_millis(1)),
                 Ok(samples) => {
                     last = Instant::now();
-                    if settling > 0 {
-                        settling = settling.saturating_sub(samples);
-                        continue;
-                    }
                     let what = account.read(stream.time_ns(), samples);
-                    if dropping {
+                    let unsettled = settling > 0;
+                    settling = settling.saturating_sub(samples);
+                    if dropping || unsettled {
                         account.dropped(samples as u64, what);
                         continue;
                     }
                     if let Some(what) = what {
                         let late = Nanos((samples as f64 / rate * 1e9).round() as i64);
-                        into.marks.push(Mark { at: into.len, what, arrived: (self.clock)() - late });
+                        into.marks.push(Mark { at: into.len, what, arrived: (self.clock)() - late, center });
                     }
                     into.len += samples;
                     deliver = into.len >= into.raw.room() || into.marks.len() == MARKS;
@@ -178,6 +198,20 @@ impl Job {
                 if let Some(trouble) = clock_trouble(device, &self.settings) {
                     return Err(trouble);
                 }
+            }
+        }
+    }
+}
+
+impl Job {
+    /// Tunes, and gives where the device is then.
+    fn retune(&self, device: &soapysdr::Device, wanted: Hz, before: Hz) -> Hz {
+        match setup::tune(device, &Settings { center: wanted, ..self.settings.clone() }) {
+            Ok(center) => center,
+            Err(error) => {
+                tracing::warn!(center_hz = wanted.0, %error, "the receiver cannot be tuned");
+                self.live.refuse(wanted);
+                setup::tuned(device, self.settings.channel).unwrap_or(before)
             }
         }
     }

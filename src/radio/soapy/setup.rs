@@ -119,7 +119,7 @@ fn apply(device: &Device, settings: &Settings) -> Result<Actual, SetupError> {
         device.set_gain_mode(RX, channel, false).map_err(driver("automatic gain cannot be switched off"))?;
     }
     let gains = gains(device, settings)?;
-    let center = center(device, settings)?;
+    let center = tune(device, settings)?;
     let label = label(device, settings);
     Ok(Actual { label, rate, center, bandwidth, gains, antenna, clock_source, format: String::new() })
 }
@@ -218,7 +218,19 @@ fn gains(device: &Device, settings: &Settings) -> Result<Vec<(String, Db)>, Setu
     Ok(actual)
 }
 
-fn center(device: &Device, settings: &Settings) -> Result<Hz, SetupError> {
+/// What a refusal of a centre frequency is called.
+pub const FREQUENCY: &str = "frequency";
+
+/// Where the device says that it is tuned to.
+pub fn tuned(device: &Device, channel: usize) -> Option<Hz> {
+    device.frequency(RX, channel).ok().map(Hz)
+}
+
+/// Tunes to the settings' centre and reads it back.
+///
+/// # Errors
+/// [`SetupError::Refused`] as [`FREQUENCY`].
+pub fn tune(device: &Device, settings: &Settings) -> Result<Hz, SetupError> {
     let (channel, wanted) = (settings.channel, settings.center.0);
     let offers = || ranges(device.frequency_range(RX, channel));
     let mut args = Args::new();
@@ -228,8 +240,8 @@ fn center(device: &Device, settings: &Settings) -> Result<Hz, SetupError> {
     let set = device.set_frequency(RX, channel, wanted, args).and_then(|()| device.frequency(RX, channel));
     match set {
         Ok(now) if (now - wanted).abs() <= CENTER_TOLERANCE.0 => Ok(Hz(now)),
-        Ok(now) => Err(refused("frequency", hertz(wanted), format!("it is at {}", hertz(now)), offers())),
-        Err(error) => Err(refused("frequency", hertz(wanted), error.message, offers())),
+        Ok(now) => Err(refused(FREQUENCY, hertz(wanted), format!("it is at {}", hertz(now)), offers())),
+        Err(error) => Err(refused(FREQUENCY, hertz(wanted), error.message, offers())),
     }
 }
 

@@ -67,11 +67,13 @@ pub struct Options {
     pub count_ccch: bool,
     /// How often an unchanged cell is reported.
     pub report_interval: Nanos,
+    /// Nominal carriers to receive, hertz; `None`: all that lie in the stream.
+    pub carriers: Option<Vec<u64>>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { count_ccch: false, report_interval: Nanos::from_secs(1) }
+        Options { count_ccch: false, report_interval: Nanos::from_secs(1), carriers: None }
     }
 }
 
@@ -135,7 +137,9 @@ impl Receiver {
         let pulse = Pulse::new(&cutter.prototype());
         let keep = (KEPT.as_secs_f64() * narrow) as usize;
         let first_search = (FIRST_SEARCH.as_secs_f64() * narrow) as u64;
+        let wanted = |hz: &u64| options.carriers.as_ref().is_none_or(|carriers| carriers.contains(hz));
         let channels: Vec<Channel> = carriers(stream)
+            .filter(wanted)
             .enumerate()
             .map(|(i, center_hz)| {
                 let offset = Hz(center_hz as f64) - stream.center;
