@@ -187,7 +187,9 @@ impl Sounding {
         let fit = fit(best);
         let noise = fit.left / (fit.values - fit.amplitudes - 0.5);
         let least = LEAST_ENERGY + LEAST_OF_FRAMES * fit.amplitudes * self.frames.len() as f64;
-        if !(fit.explained - fit.amplitudes * noise > least * noise) {
+        let beyond = fit.explained - fit.amplitudes * noise;
+        // What is no number stands out of nothing.
+        if beyond.is_nan() || beyond <= least * noise {
             return None;
         }
         let sigma = (noise / (2.0 * fit.leverage)).sqrt() / TAU;
@@ -225,7 +227,7 @@ impl Sounding {
             }
         }
         let best = (0..count).max_by(|&a, &b| power[a].total_cmp(&power[b]))?;
-        (!self.frames.is_empty() && best > 0 && best + 1 < count).then(|| best as f64 * STEP - REACH)
+        (!self.frames.is_empty() && best > 0 && best + 1 < count).then_some(best as f64 * STEP - REACH)
     }
 
     /// The mean of all frames, each turned so that what lies at `offset` agrees.
