@@ -398,7 +398,11 @@ impl ConfigFile {
                     let scans = matches!(&self.source, SourceFile::Soapy(device) if device.scan.is_some());
                     if scans || !self.device.is_empty() {
                         let value = if scans { "with a receiver that scans" } else { "with [[device]]" };
-                        return Err(value_error("evidence", value.to_owned(), "with one receiver alone, whose tuning stays"));
+                        return Err(value_error(
+                            "evidence",
+                            value.to_owned(),
+                            "with one receiver alone, whose tuning stays",
+                        ));
                     }
                     Some((folder.join(at), quota))
                 }
