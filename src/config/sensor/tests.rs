@@ -87,3 +87,21 @@ fn an_error_names_key_value_and_what_is_allowed() {
         assert!(expected.iter().all(|part| error.contains(part)), "{to}: {error}");
     }
 }
+
+#[test]
+fn evidence_is_kept_of_one_receiver_whose_tuning_stays_and_of_no_others() {
+    let receiver = |tuning: &str, more: &str| {
+        check(|text| {
+            let source = "kind = \"soapy\"\n device = \"driver=rtlsdr\"\n profile = \"rtl-sdr-v3\"\n";
+            let text = text.replace("kind = \"load\"\n        items = 5\n", &format!("{source} {tuning}\n"));
+            format!("{text}\n[evidence]\nquota_octets = 200000000\n{more}")
+        })
+    };
+    let (folder, quota) = receiver("center_hz = 947.4e6", "").unwrap().evidence.unwrap();
+    assert!(folder.ends_with("state/evidence") && quota == 200_000_000, "{folder:?}");
+    let scanning = receiver("scan = [\"TH\"]", "").unwrap_err();
+    assert!(scanning.contains("evidence") && scanning.contains("tuning stays"), "{scanning}");
+    let second = "[[device]]\ndevice = \"driver=rtlsdr,serial=2\"\nprofile = \"rtl-sdr-v3\"\ncenter_hz = 937.4e6\n";
+    let two = receiver("center_hz = 947.4e6", second).unwrap_err();
+    assert!(two.contains("one receiver alone"), "{two}");
+}
