@@ -247,10 +247,10 @@ impl Aside {
 impl Station<'_> {
     /// Receives until the source ends or `stop` is set, and then says the last of every cell.
     ///
+    /// With a lab, a stream above 6 Msps has its LTE searched there, a stretch now and then, and not followed all the time.
+    ///
     /// # Errors
     /// What made the source fail; what was received before it is told all the same.
-    ///
-    /// With a lab, a stream faster than [`FAST`] has its LTE searched there, a stretch now and then, and not followed all the time.
     pub fn run(&self, mut reader: Reader, mut lab: Option<Lab>, stop: &AtomicBool) -> Result<(), SourceError> {
         let mut stream: Option<Hearing> = None;
         let mut aside: Option<Aside> = None;
