@@ -93,6 +93,12 @@ fn detected(snr: f64, reach: f64, blocks: usize, count: u64) -> (usize, usize) {
         let heard = config(cell, offset, LEVEL, &mut rng);
         let cells = receive(&samples(&[heard], Some((trial + 1, noise)), 80));
         let right = |cell: &CellReport| cell.key.id == pci && (cell.carrier.hz.0 - offset).abs() < 500.0;
+        for cell in cells.iter().filter(|cell| !right(cell)) {
+            println!(
+                "{snr} dB, {blocks} blocks, trial {trial}: PCI {pci} at {offset:.0} Hz reported as {}, {:?}",
+                cell.key, cell.carrier
+            );
+        }
         (usize::from(cells.iter().any(right)), cells.iter().filter(|cell| !right(cell)).count())
     });
     results.iter().fold((0, 0), |sum, result| (sum.0 + result.0, sum.1 + result.1))
