@@ -39,6 +39,8 @@ pub struct Listening {
     pub route: Option<Route>,
     /// Samples that are handed on at once, and how many such blocks wait at most.
     pub blocks: (usize, usize),
+    /// The part of its stream around the centre that a receiver receives well.
+    pub usable: Option<Hz>,
 }
 
 /// Where a receiver goes.
@@ -58,8 +60,8 @@ const BLOCK: usize = 1 << 16;
 const BLOCKS: usize = 16;
 /// A block of a receiver that scans: a step ends with a block, so it is a fifth of the shortest step.
 const SCAN_BLOCK: Nanos = Nanos::from_millis(4);
-/// What the ring of a receiver that scans holds at its rate, within 1 and 2 million samples (16 MB): new receivers are made for a dwell.
-const SCAN_RING: Nanos = Nanos::from_millis(100);
+/// What the ring of a receiver holds at its rate, within 1 and 2 million samples (16 MB): new receivers are made for a dwell.
+const RING: Nanos = Nanos::from_millis(100);
 /// Beside settling: the buffers that a retune and its samples go through.
 const RETUNE: Nanos = Nanos::from_millis(15);
 
@@ -73,7 +75,7 @@ pub fn open_all(config: &Config, now: Timestamp) -> Result<Vec<Listening>, Sourc
         let opened = open(&config.source, now)?;
         return Ok(opened
             .into_iter()
-            .map(|opened| Listening { opened, route: None, blocks: (BLOCKS, BLOCK) })
+            .map(|opened| Listening { opened, route: None, blocks: (BLOCKS, BLOCK), usable: None })
             .collect());
     };
     let devices: Vec<&Device> = std::iter::once(first).chain(&config.devices).collect();
