@@ -5,11 +5,12 @@ use super::health::{Figures, Machine, Sampler, SourceState};
 use super::instrument::{Instrument, InstrumentError};
 use super::lab::Lab;
 use super::publish::{self, Status};
-use super::receive::{self, Judge, Station};
+use super::receive::{self, Beside, Judge, Station};
 use super::spool::{self, Class, Spool, SpoolError, new_boot};
 use super::task::Dwells;
 use super::tour::Tour;
 use super::watchdog::{Feed, Flow, Notify};
+use super::waterfall::Waterfall;
 use super::whereabouts::{self, Begin, Stand, Survey, Whereabouts};
 use super::{chrony, evidence, gpsd, source, spooler};
 use crate::cell::{CellKey, Rat};
@@ -428,21 +429,24 @@ struct Ear {
     listening: source::Listening,
     tour: Option<Tour>,
     /// Of a receiver whose tuning stays.
-    lab: Option<Lab>,
+    beside: Beside,
 }
 
 impl Ear {
     fn new(listening: source::Listening, dwells: &Arc<Dwells>, tiles: Option<Nanos>) -> std::io::Result<Ear> {
         let live = listening.opened.live.clone();
-        let (tour, lab) = match (listening.route.clone(), live) {
+        let (tour, beside) = match (listening.route.clone(), live) {
             (Some(route), Some(live)) => {
                 let reach = (route.reach.usable, route.reach.tuning);
                 let tour = Tour::start(route.name, route.plan, reach, live, dwells.clone())?;
-                (Some(tour.with_tiles(tiles)), None)
+                (Some(tour.with_tiles(tiles)), Beside::default())
             }
-            (_, live) => (None, live.map(|_| Lab::start()).transpose()?),
+            (_, live) => {
+                let waterfall = listening.usable.zip(tiles).map(|(usable, tiles)| Waterfall::new(usable, tiles));
+                (None, Beside { lab: live.map(|_| Lab::start()).transpose()?, waterfall })
+            }
         };
-        Ok(Ear { listening, tour, lab })
+        Ok(Ear { listening, tour, beside })
     }
 }
 
@@ -477,7 +481,7 @@ fn receiving(
         let (judge, items, shared, learned) = (judge.clone(), items.clone(), shared.clone(), learned.clone());
         let (whereabouts, evidence) = (whereabouts.clone(), evidence.take());
         threads.push(thread("receiver", move || {
-            let Ear { listening, mut tour, lab } = ear;
+            let Ear { listening, mut tour, beside } = ear;
             let (blocks, block) = listening.blocks;
             let source::Opened { source, live, .. } = listening.opened;
             let mut source = instrument.correct(source);
@@ -490,7 +494,7 @@ fn receiving(
                 scope.spawn(move || feeder.run(source.as_mut()));
                 match &mut tour {
                     Some(tour) => station.follow(reader, tour, &shared.stop),
-                    None => station.run(reader, lab, &shared.stop),
+                    None => station.run(reader, beside, &shared.stop),
                 }
             });
             keep(&judge.lock().unwrap_or_else(PoisonError::into_inner).engine, &learned);
@@ -580,6 +584,11 @@ impl Watching {
         notes.extend(place.warnings);
         if self.evidence_lost.load(Ordering::Relaxed) > 0 {
             notes.push("the disk is too slow for the evidence ring; stretches are missing in it".to_owned());
+        }
+        if received.iter().any(|one| one.spectrum_only.load(Ordering::Relaxed)) {
+            notes.push(
+                "a receiver's rate is above 32 Msps: its spectrum is looked at and nothing is decoded".to_owned(),
+            );
         }
         let mut by_band = BTreeMap::new();
         for one in received {
