@@ -8,6 +8,7 @@ pub mod device;
 pub mod hub;
 pub mod keys;
 pub mod link;
+pub mod named;
 pub mod sensor;
 
 use crate::units::Timestamp;

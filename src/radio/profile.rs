@@ -4,11 +4,13 @@
 //! configuration. `firmware-config/README.md` explains every key.
 
 use crate::config::device::Device;
+use crate::config::named::{self, TableError};
 use crate::units::{Db, Hz, Nanos};
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
@@ -138,42 +140,9 @@ pub enum Timestamps {
 /// Why a profile cannot be used, or a wish not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
-    /// A file cannot be read.
-    #[error("{path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// Not TOML, an unknown key or a value of the wrong type.
-    #[error("{name}: {source}")]
-    Syntax {
-        /// File or built-in profile.
-        name: String,
-        /// What and where.
-        source: Box<toml::de::Error>,
-    },
-    /// A value out of its range.
-    #[error("{name}: {key} = {value}: must be {allowed}")]
-    Value {
-        /// File or built-in profile.
-        name: String,
-        /// The key.
-        key: String,
-        /// As written.
-        value: String,
-        /// What is allowed.
-        allowed: String,
-    },
-    /// No such built-in profile.
-    #[error("there is no profile \"{name}\": use one of {known}, or a path that ends in .toml")]
-    Unknown {
-        /// As written.
-        name: String,
-        /// The built-in ones.
-        known: String,
-    },
+    /// The profile itself.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// A model does not offer what is wished for.
     #[error("source.{key} = {value}: {model} offers {offers}")]
     Offer {
@@ -246,16 +215,9 @@ impl Profile {
     /// # Errors
     /// [`ProfileError`], naming file, key and what is allowed.
     pub fn named(name: &str, folder: &Path) -> Result<Profile, ProfileError> {
-        if name.ends_with(".toml") {
-            let path = folder.join(name);
-            let text =
-                std::fs::read_to_string(&path).map_err(|source| ProfileError::Read { path: path.clone(), source })?;
-            return Profile::parse(&path.display().to_string(), &text);
-        }
-        let known = || BUILT_IN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        let found = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
-        let (name, text) = found.ok_or_else(|| ProfileError::Unknown { name: name.to_owned(), known: known() })?;
-        Profile::parse(&format!("firmware-config/{name}.toml"), text)
+        let (shown, text) = named::text("profile", BUILT_IN, name, folder)?;
+        let shown = if matches!(text, Cow::Borrowed(_)) { format!("firmware-config/{shown}.toml") } else { shown };
+        Profile::parse(&shown, &text)
     }
 
     /// The built-in profile that fits a device's description: its driver and all of its `matches`; of several the one that
@@ -281,15 +243,14 @@ impl Profile {
     /// # Errors
     /// [`ProfileError`].
     pub fn parse(name: &str, text: &str) -> Result<Profile, ProfileError> {
-        let profile: Profile = toml::from_str(text)
-            .map_err(|source| ProfileError::Syntax { name: name.to_owned(), source: Box::new(source) })?;
+        let profile: Profile = named::parse(name, text)?;
         profile.check(name)?;
         Ok(profile)
     }
 
     fn check(&self, name: &str) -> Result<(), ProfileError> {
-        let wrong = |key: &str, value: String, allowed: &str| {
-            Err(ProfileError::Value { name: name.to_owned(), key: key.to_owned(), value, allowed: allowed.to_owned() })
+        let wrong = |key: &str, value: String, allowed: &'static str| {
+            Err(TableError::Value { name: name.to_owned(), key: key.to_owned(), value, allowed }.into())
         };
         let rate = |hz: &Hz| (1e3..=1e9).contains(&hz.0);
         if self.rates_hz.is_empty() || !self.rates_hz.iter().all(rate) {

@@ -7,9 +7,10 @@
 //! - 3GPP TS 36.101 Release 17, table 5.5-1, and TS 38.101-1 Release 17, table 5.2-1: downlink of the bands
 //! - 3GPP TS 45.005 Release 17, clause 2: bands of GSM
 
+use crate::config::named::{self, TableError};
 use crate::units::Hz;
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The built-in tables, by country code of ISO 3166-1.
 const TABLES: [(&str, &str); 2] = [("KH", include_str!("bands/kh.toml")), ("TH", include_str!("bands/th.toml"))];
@@ -69,75 +70,24 @@ struct BandFile {
     source: String,
 }
 
-/// Why a table of bands cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BandsError {
-    /// No such table.
-    #[error("there is no table of bands \"{name}\": use one of {}, or a path that ends in .toml", known())]
-    Unknown {
-        /// As written.
-        name: String,
-    },
-    /// A file cannot be read.
-    #[error("{path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// Not TOML, an unknown key or a value of the wrong type.
-    #[error("{name}: {source}")]
-    Syntax {
-        /// File or built-in table.
-        name: String,
-        /// What and where.
-        source: Box<toml::de::Error>,
-    },
-    /// A value out of its range.
-    #[error("{name}: {key} = {value}: must be {allowed}")]
-    Value {
-        /// File or built-in table.
-        name: String,
-        /// The key.
-        key: String,
-        /// As written.
-        value: String,
-        /// What is allowed.
-        allowed: &'static str,
-    },
-}
-
-fn known() -> String {
-    TABLES.map(|(country, _)| country).join(", ")
-}
-
 impl Table {
     /// The table of a country, or of a file whose path ends in `.toml` and counts from `folder`.
     ///
     /// # Errors
-    /// [`BandsError`].
-    pub fn named(name: &str, folder: &Path) -> Result<Table, BandsError> {
-        if name.ends_with(".toml") {
-            let path = folder.join(name);
-            let text =
-                std::fs::read_to_string(&path).map_err(|source| BandsError::Read { path: path.clone(), source })?;
-            return Table::parse(&path.display().to_string(), &text);
-        }
-        let found = TABLES.iter().find(|(country, _)| *country == name);
-        let (_, text) = found.ok_or_else(|| BandsError::Unknown { name: name.to_owned() })?;
-        Table::parse(name, text)
+    /// [`TableError`].
+    pub fn named(name: &str, folder: &Path) -> Result<Table, TableError> {
+        let (name, text) = named::text("table of bands", &TABLES, name, folder)?;
+        Table::parse(&name, &text)
     }
 
     /// Reads and checks a table; `name` is for messages.
     ///
     /// # Errors
-    /// [`BandsError`].
-    pub fn parse(name: &str, text: &str) -> Result<Table, BandsError> {
-        let file: TableFile = toml::from_str(text)
-            .map_err(|source| BandsError::Syntax { name: name.to_owned(), source: Box::new(source) })?;
+    /// [`TableError`].
+    pub fn parse(name: &str, text: &str) -> Result<Table, TableError> {
+        let file: TableFile = named::parse(name, text)?;
         let wrong = |key: String, value: String, allowed: &'static str| {
-            Err(BandsError::Value { name: name.to_owned(), key, value, allowed })
+            Err(TableError::Value { name: name.to_owned(), key, value, allowed })
         };
         if file.version != VERSION {
             return wrong("version".to_owned(), file.version.to_string(), "1");

@@ -37,4 +37,5 @@ pub mod task;
 pub mod tile;
 pub mod tour;
 pub mod watchdog;
+pub mod waterfall;
 pub mod whereabouts;

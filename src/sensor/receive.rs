@@ -10,6 +10,7 @@ use super::lab::{Kept, Lab};
 use super::observe::{Context, observe};
 use super::spool::Class;
 use super::tour::{Next, Tour};
+use super::waterfall::Waterfall;
 use super::whereabouts::Whereabouts;
 use crate::cell::{CellKey, Rat};
 use crate::observation::{Clock, Fields, Finding, Item, Observation, Position};
@@ -33,6 +34,8 @@ const VISITED: Nanos = Nanos::from_secs(900);
 const MOST_HEARD: usize = 4096;
 /// Above this rate LTE over the whole of a receiver's stream costs more than there may be.
 const FAST: Hz = Hz(6e6);
+/// Above this rate, which is LTE's of 20 MHz and some, a receiver that stays only looks at the spectrum.
+const FASTEST: Hz = Hz(32e6);
 
 /// What the receiver counts, for the health report.
 #[derive(Debug, Default)]
@@ -51,6 +54,8 @@ pub struct Counters {
     pub clipped_ppm: AtomicU32,
     /// Signal that waits in the ring, milliseconds; the longest since it was set to 0.
     pub latency_ms: AtomicU32,
+    /// The stream is too fast for anything but its spectrum.
+    pub spectrum_only: AtomicBool,
 }
 
 /// What judges the streams of a node, of which there is one for all of its receivers.
@@ -77,6 +82,15 @@ pub struct Station<'a> {
     pub items: SyncSender<(Class, Item)>,
     /// For the health report.
     pub counters: &'a Counters,
+}
+
+/// What works beside the receivers on the stream of a device whose tuning stays.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// Searches LTE of fast streams; recordings and scenes, which wait, have none and are received whole.
+    pub lab: Option<Lab>,
+    /// Makes the tiles of the spectrum.
+    pub waterfall: Option<Waterfall>,
 }
 
 /// What surrounds a stream while it is received.
@@ -221,11 +235,14 @@ impl Heard {
 impl Station<'_> {
     /// Receives until the source ends or `stop` is set, and then says the last of every cell.
     ///
-    /// With a lab, a stream above 6 Msps has its LTE searched there, a stretch now and then, and not followed all the time.
+    /// With a lab, a stream above 6 Msps has its LTE searched there, a stretch now and then, and not followed all the time; of one above
+    /// 32 Msps only the spectrum is looked at.
     ///
     /// # Errors
     /// What made the source fail; what was received before it is told all the same.
-    pub fn run(&self, mut reader: Reader, mut lab: Option<Lab>, stop: &AtomicBool) -> Result<(), SourceError> {
+    pub fn run(&self, mut reader: Reader, beside: Beside, stop: &AtomicBool) -> Result<(), SourceError> {
+        let Beside { mut lab, mut waterfall } = beside;
+        let mut rate = Hz(0.0);
         let mut stream: Option<Hearing> = None;
         let mut aside: Option<Aside> = None;
         let mut heard = Heard::new(FOLLOWED);
@@ -241,20 +258,26 @@ impl Station<'_> {
             }
             match reader.read() {
                 Ok((Event::Samples, block)) => {
-                    let Some(stream) = &mut stream else { continue };
                     let block_len = block.samples.len();
-                    self.counters.samples.fetch_add(block.samples.len() as u64, Ordering::Relaxed);
+                    self.counters.samples.fetch_add(block_len as u64, Ordering::Relaxed);
                     if let Some(tap) = &self.evidence {
                         tap.samples(block);
                     }
-                    stream.process(&block.samples, block.clipped);
-                    if let (Some(aside), Some(lab)) = (&mut aside, &mut lab) {
-                        aside.take(stream.info(), block, lab);
+                    if let Some(tile) = waterfall.as_mut().and_then(|waterfall| waterfall.take(&block.samples)) {
+                        self.send(Class::Routine, Item::Spectrum(Box::new(tile)));
+                    }
+                    if let Some(stream) = &mut stream {
+                        stream.process(&block.samples, block.clipped);
+                        if let (Some(aside), Some(lab)) = (&mut aside, &mut lab) {
+                            aside.take(stream.info(), block, lab);
+                        }
                     }
                     let lost = reader.lost_samples();
                     self.counters.lost_samples.store(lost, Ordering::Relaxed);
-                    self.note_latency(reader.waiting(), block_len, stream.info().sample_rate);
-                    self.judge(stream, &mut heard, lost);
+                    self.note_latency(reader.waiting(), block_len, rate);
+                    if let Some(stream) = &mut stream {
+                        self.judge(stream, &mut heard, lost);
+                    }
                 }
                 Ok((Event::Stream(info), _)) => {
                     if let Some(tap) = &self.evidence {
@@ -264,10 +287,16 @@ impl Station<'_> {
                     if let (Some(kept), Some(lab)) = (aside.take().and_then(|aside| aside.kept), &mut lab) {
                         lab.give_up(kept);
                     }
-                    let fast = lab.is_some() && info.sample_rate.0 > FAST.0;
-                    aside = fast.then(Aside::default);
+                    if let Some(waterfall) = &mut waterfall {
+                        waterfall.begin(&info);
+                    }
+                    rate = info.sample_rate;
+                    let (fast, too_fast) = (lab.is_some() && rate.0 > FAST.0, lab.is_some() && rate.0 > FASTEST.0);
+                    self.counters.spectrum_only.store(too_fast, Ordering::Relaxed);
+                    aside = (fast && !too_fast).then(Aside::default);
                     let only = fast.then_some(Rat::Gsm);
-                    stream = Some(self.hearing((info, rat::Options { only, ..rat::Options::default() })));
+                    let options = rat::Options { only, ..rat::Options::default() };
+                    stream = (!too_fast).then(|| self.hearing((info, options)));
                 }
                 Ok((Event::End, _)) => break Ok(()),
                 Err(error) => break Err(error),

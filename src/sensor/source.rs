@@ -1,9 +1,10 @@
 //! The sources that a node's configuration can name, as one: recordings in a row, a synthetic scene, at their own pace or not.
 
-use super::bands::{BandsError, Table, union};
+use super::bands::{Table, union};
 use super::crew::Crew;
 use super::scan::{Options, Plan, Reach, share};
 use crate::config::device::Device;
+use crate::config::named::TableError;
 use crate::config::sensor::{Config, Source};
 #[cfg(feature = "soapy")]
 use crate::config::wall_clock;
@@ -39,6 +40,8 @@ pub struct Listening {
     pub route: Option<Route>,
     /// Samples that are handed on at once, and how many such blocks wait at most.
     pub blocks: (usize, usize),
+    /// The part of its stream around the centre that a receiver receives well.
+    pub usable: Option<Hz>,
 }
 
 /// Where a receiver goes.
@@ -60,8 +63,8 @@ const BLOCK: usize = 1 << 16;
 const BLOCKS: usize = 16;
 /// A block of a receiver that scans: a step ends with a block, so it is a fifth of the shortest step.
 const SCAN_BLOCK: Nanos = Nanos::from_millis(4);
-/// What the ring of a receiver that scans holds at its rate, within 1 and 2 million samples (16 MB): new receivers are made for a dwell.
-const SCAN_RING: Nanos = Nanos::from_millis(100);
+/// What the ring of a receiver holds at its rate, within 1 and 2 million samples (16 MB): new receivers are made for a dwell.
+const RING: Nanos = Nanos::from_millis(100);
 /// Beside settling: the buffers that a retune and its samples go through.
 const RETUNE: Nanos = Nanos::from_millis(15);
 
@@ -75,7 +78,7 @@ pub fn open_all(config: &Config, now: Timestamp) -> Result<Vec<Listening>, Sourc
         let opened = open(&config.source, now)?;
         return Ok(opened
             .into_iter()
-            .map(|opened| Listening { opened, route: None, blocks: (BLOCKS, BLOCK) })
+            .map(|opened| Listening { opened, route: None, blocks: (BLOCKS, BLOCK), usable: None })
             .collect());
     };
     let devices: Vec<&Device> = std::iter::once(first).chain(&config.devices).collect();
@@ -85,22 +88,28 @@ pub fn open_all(config: &Config, now: Timestamp) -> Result<Vec<Listening>, Sourc
     for device in devices {
         let route = if device.scan.is_empty() { None } else { routes.next() };
         let Some(route) = route else {
-            all.push(Listening { opened: receiver(device)?, route: None, blocks: (BLOCKS, BLOCK) });
+            let profile = profile(device)?;
+            let (blocks, usable) = ((ring(profile.rate(device)) / BLOCK, BLOCK), Some(reach(&profile, device).usable));
+            all.push(Listening { opened: receiver(device)?, route: None, blocks, usable });
             continue;
         };
         let begin = route.plan.windows().first().map_or(Hz(0.0), |window| window.center);
         let rate = profile(device)?.rate(device);
         let block = ((rate.0 * SCAN_BLOCK.as_secs_f64()) as usize).clamp(1024, BLOCK);
         let opened = receiver(&Device { center: begin, ..device.clone() })?;
-        let ring = ((rate.0 * SCAN_RING.as_secs_f64()) as usize).clamp(BLOCK * BLOCKS, 2 * BLOCK * BLOCKS);
-        all.push(Listening { opened, route: Some(route), blocks: (ring / block, block) });
+        all.push(Listening { opened, route: Some(route), blocks: (ring(rate) / block, block), usable: None });
     }
     Ok(all)
 }
 
+/// Samples in the ring of a receiver.
+fn ring(rate: Hz) -> usize {
+    ((rate.0 * RING.as_secs_f64()) as usize).clamp(BLOCK * BLOCKS, 2 * BLOCK * BLOCKS)
+}
+
 /// The plans of the receivers that scan, each for its part of the bands of all of them.
 fn routes(devices: &[&Device]) -> Result<Vec<Route>, SourceError> {
-    let wrong = |error: BandsError| field(error.to_string(), "name a country, or a file like src/sensor/bands/th.toml");
+    let wrong = |error: TableError| field(error.to_string(), "name a country, or a file like src/sensor/bands/th.toml");
     let mut names: Vec<(&String, &Path)> =
         devices.iter().flat_map(|device| device.scan.iter().map(|name| (name, device.folder.as_path()))).collect();
     names.sort();
@@ -211,7 +220,7 @@ fn wrong_profile(error: ProfileError) -> SourceError {
 
 fn unknown(args: &str) -> ProfileError {
     let known = BUILT_IN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    ProfileError::Unknown { name: format!("that fits {args}"), known }
+    TableError::Unknown { kind: "profile", name: format!("that fits {args}"), known }.into()
 }
 
 #[cfg(feature = "soapy")]

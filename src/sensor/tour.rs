@@ -16,6 +16,7 @@ use super::scan::{Found, Kind, Plan, Reach, Step};
 use super::sweep::{Memory, PASS, STEP};
 use super::task::Dwells;
 use super::tile::Gathered;
+use super::waterfall;
 use crate::cell::{CellKey, Rat, gsm_arfcn};
 use crate::dsp::slots::Slots;
 use crate::dsp::spectrum::{Spectrum, Welch};
@@ -32,8 +33,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 const SHIFT: Hz = Hz(400e3);
 /// The same tuning, as near as tuners come.
 const SAME: Hz = Hz(5e3);
-/// Width of the spectrum's bins, at least this fine.
-const BIN: Hz = Hz(10e3);
 /// GSM carriers searched at once, the lowest first; the others wait for their turn.
 const MOST_CARRIERS: usize = 100;
 /// Longest dwell for a task, so that others get their turn.
@@ -190,8 +189,7 @@ impl Tour {
     /// A stream begins. Gives the receivers for it, if the dwell wants any.
     pub fn arrive(&mut self, info: &StreamInfo) -> Option<(StreamInfo, Options)> {
         if self.stream.as_ref().is_none_or(|(before, _)| before.sample_rate != info.sample_rate) {
-            let size = ((info.sample_rate.0 / BIN.0) as usize).next_power_of_two().clamp(256, 8192);
-            self.welch = Some(Welch::new(size));
+            self.welch = Some(Welch::new(waterfall::size(info.sample_rate)));
         }
         self.stream = Some((info.clone(), 0));
         let here = |tuned: Hz| (info.center.0 - tuned.0).abs() <= SAME.0;

@@ -18,7 +18,8 @@
 //   mtu=N          samples a read at most (8192)
 //   fragments=N    hands each transfer out in this many pieces under one stamp (1)
 //   pace=0|1       deliver at the rate of the samples (1), or as fast as they are read (0)
-//   end=vanish|silence|loop   what follows the file's end (silence: no more samples, reads time out)
+//   end=vanish|silence|loop|endless   what follows the file's end (silence: no more samples, reads time out; loop: the file again with
+//                  its stamps, endless: the file again with stamps that go on)
 //   faults=...     list of KIND@SAMPLE:VALUE, separated by ';', each once, in order of samples:
 //       overflow@N:L  OVERFLOW is returned, L samples are lost      quiet@N:L    L samples are lost without a word
 //       jump@N:NS     stamps go on NS later, no sample is lost      back@N:NS    stamps go back by NS
@@ -443,7 +444,10 @@ private:
         const uint64_t total = octets ? samples_size / octets : 0;
         if (total > 0) {
             const auto end = get(args, "end", "silence");
-            if (state->played >= total && end == "loop") state->played -= total;
+            if (state->played >= total && (end == "loop" || end == "endless")) {
+                state->played -= total;
+                if (end == "endless") state->shift += (long long)(total / rate * 1e9);
+            }
             if (state->played >= total) {
                 if (end == "vanish") {
                     state->gone_until = Clock::now() + std::chrono::hours(1);

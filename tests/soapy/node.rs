@@ -208,7 +208,10 @@ fn a_node_takes_a_new_configuration_and_keeps_the_old_one_when_the_new_one_is_wr
 fn a_node_that_wishes_for_what_its_receiver_cannot_do_is_told_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
     for (more, words) in [
-        ("rate_hz = 3000000.0", "source.rate_hz = 3000000: test device offers 1000000, 500000, 4000000, 20000000"),
+        (
+            "rate_hz = 3000000.0",
+            "source.rate_hz = 3000000: test device offers 1000000, 500000, 4000000, 20000000, 61440000",
+        ),
         ("antenna = \"TX/RX\"", "source.antenna = TX/RX: test device offers RX, AUX"),
         ("gains = { IF = 3.0 }", "source.gains.IF = 3: test device offers the gain elements LNA, VGA"),
     ] {

@@ -5,7 +5,7 @@ use daen::radio::ring::{WhenFull, ring};
 use daen::radio::source::IqSource;
 use daen::rules::{Config, Engine, Register};
 use daen::sensor::cadence::Cadence;
-use daen::sensor::receive::{Counters, Judge, Station};
+use daen::sensor::receive::{Beside, Counters, Judge, Station};
 use daen::sensor::whereabouts::Whereabouts;
 use daen::units::Nanos;
 use std::sync::atomic::AtomicBool;
@@ -45,7 +45,7 @@ pub fn items(
     };
     std::thread::scope(|scope| {
         scope.spawn(move || feeder.run(source));
-        station.run(reader, None, &AtomicBool::new(false)).unwrap();
+        station.run(reader, Beside::default(), &AtomicBool::new(false)).unwrap();
     });
     drop(station);
     (receiver.into_iter().map(|(_, item)| item).collect(), counters)

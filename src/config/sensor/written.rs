@@ -166,7 +166,7 @@ pub struct ReportFile {
     pub interval_s: f64,
     /// A health report is sent at least this often, seconds, and soon after a change.
     pub health_s: f64,
-    /// A coarse picture of each window of a receiver that scans is sent this often, seconds; 0: never.
+    /// A coarse picture of the spectrum, of each window for a receiver that scans, is sent this often, seconds; 0: never.
     pub spectrum_s: f64,
     /// Observations wait this long for company in one envelope, milliseconds; findings do not wait.
     pub batch_ms: u64,

@@ -9,10 +9,11 @@ use crate::sensor::cadence::Cadence;
 use crate::sensor::health::SourceState;
 use crate::sensor::instrument::Instrument;
 use crate::sensor::lab::Lab;
-use crate::sensor::receive::{Judge, Station};
+use crate::sensor::receive::{Beside, Judge, Station};
 use crate::sensor::spool::Class;
 use crate::sensor::task::Dwells;
 use crate::sensor::tour::Tour;
+use crate::sensor::waterfall::Waterfall;
 use crate::sensor::whereabouts::Whereabouts;
 use crate::sensor::{evidence, source};
 use crate::units::Nanos;
@@ -38,7 +39,7 @@ pub(super) struct Ear {
     pub(super) listening: source::Listening,
     pub(super) tour: Option<Tour>,
     /// Of a receiver whose tuning stays.
-    pub(super) lab: Option<Lab>,
+    pub(super) beside: Beside,
 }
 
 impl Ear {
@@ -48,16 +49,19 @@ impl Ear {
         tiles: Option<Nanos>,
     ) -> std::io::Result<Ear> {
         let live = listening.opened.live.clone();
-        let (tour, lab) = match (listening.route.clone(), live) {
+        let (tour, beside) = match (listening.route.clone(), live) {
             (Some(route), Some(live)) => {
                 let reach = (route.reach.usable, route.reach.tuning);
                 let tour = Tour::start(route.name, route.plan, reach, live, dwells.clone())?;
                 let (crew, number) = route.crew;
-                (Some(tour.with_tiles(tiles).with_crew(crew, number)), None)
+                (Some(tour.with_tiles(tiles).with_crew(crew, number)), Beside::default())
             }
-            (_, live) => (None, live.map(|_| Lab::start()).transpose()?),
+            (_, live) => {
+                let waterfall = listening.usable.zip(tiles).map(|(usable, tiles)| Waterfall::new(usable, tiles));
+                (None, Beside { lab: live.map(|_| Lab::start()).transpose()?, waterfall })
+            }
         };
-        Ok(Ear { listening, tour, lab })
+        Ok(Ear { listening, tour, beside })
     }
 }
 
@@ -93,7 +97,7 @@ pub(super) fn receiving(
         let (judge, items, shared, learned) = (judge.clone(), items.clone(), shared.clone(), learned.clone());
         let (whereabouts, evidence) = (whereabouts.clone(), taps.next());
         threads.push(thread("receiver", move || {
-            let Ear { listening, mut tour, lab } = ear;
+            let Ear { listening, mut tour, beside } = ear;
             let (blocks, block) = listening.blocks;
             let source::Opened { source, live, .. } = listening.opened;
             let mut source = instrument.correct(source);
@@ -106,7 +110,7 @@ pub(super) fn receiving(
                 scope.spawn(move || feeder.run(source.as_mut()));
                 match &mut tour {
                     Some(tour) => station.follow(reader, tour, &shared.stop),
-                    None => station.run(reader, lab, &shared.stop),
+                    None => station.run(reader, beside, &shared.stop),
                 }
             });
             keep(&judge.lock().unwrap_or_else(PoisonError::into_inner).engine, &learned);

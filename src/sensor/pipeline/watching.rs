@@ -105,6 +105,11 @@ impl Watching {
         if self.evidence_lost.load(Ordering::Relaxed) > 0 {
             notes.push("the disk is too slow for the evidence ring; stretches are missing in it".to_owned());
         }
+        if received.iter().any(|one| one.spectrum_only.load(Ordering::Relaxed)) {
+            notes.push(
+                "a receiver's rate is above 32 Msps: its spectrum is looked at and nothing is decoded".to_owned(),
+            );
+        }
         let mut by_band = BTreeMap::new();
         for one in received {
             for (band, at) in one.by_band.lock().unwrap_or_else(PoisonError::into_inner).iter() {
