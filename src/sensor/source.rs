@@ -1,6 +1,7 @@
 //! The sources that a node's configuration can name, as one: recordings in a row, a synthetic scene, at their own pace or not.
 
 use super::bands::{Table, union};
+use super::crew::Crew;
 use super::scan::{Options, Plan, Reach, share};
 use crate::config::device::Device;
 use crate::config::named::TableError;
@@ -52,6 +53,8 @@ pub struct Route {
     pub plan: Plan,
     /// What it reaches.
     pub reach: Reach,
+    /// Those that scan together, and its number among them.
+    pub crew: (Arc<Crew>, usize),
 }
 
 /// Samples in a block of a fixed tuning: 33 ms at 2 Msps, short enough for a quick stop, long enough that handing it over costs nothing.
@@ -121,15 +124,18 @@ fn routes(devices: &[&Device]) -> Result<Vec<Route>, SourceError> {
     }
     let options = Options::default();
     let shares = share(&union(&tables), &reaches, &options);
-    let route = |((device, reach), share): ((&&Device, Reach), Vec<_>)| {
+    let members = devices.iter().zip(&shares).zip(&reaches);
+    let members = members.map(|((device, share), reach)| (device.args.clone(), share.clone(), reach.clone()));
+    let crew = Arc::new(Crew::new(members.collect(), options));
+    let route = |(number, ((device, reach), share)): (usize, ((&&Device, Reach), Vec<_>))| {
         let plan = Plan::new(&share, &reach, options);
         if plan.windows().is_empty() {
             let problem = format!("{} has nothing to scan", device.args);
             return Err(field(problem, "its model reaches none of the bands, or other receivers take them all"));
         }
-        Ok(Route { name: device.args.clone(), plan, reach })
+        Ok(Route { name: device.args.clone(), plan, reach, crew: (crew.clone(), number) })
     };
-    devices.iter().zip(reaches).zip(shares).map(route).collect()
+    devices.iter().zip(reaches).zip(shares).enumerate().map(route).collect()
 }
 
 /// What a receiver of this model reaches at the rate that is wished.
