@@ -8,9 +8,10 @@
 //! ([`shared`], [`system_information`]) where the stream holds the cell's whole bandwidth; [`measure`] takes level and timing from its
 //! reference signals, [`sounding`] the carrier and the spectrum that it fills.
 //!
-//! What is not covered: carriers away from the stream's centre, which [`carriers`] cuts out for receivers of their own; streams
-//! slower than 1.92 Msps. Cells whose frames begin within 5 us of each other must differ in PCI. eMTC is noted (counter `emtc`: MIBs that
-//! announce SIB1-BR) and NB-IoT recognised by [`nb_iot`]; neither is decoded.
+//! What is not covered: carriers away from the stream's centre, which [`carriers`] cuts out for receivers of their own, and [`watch`]
+//! where the stream is too wide to be searched as it comes; streams slower than 1.92 Msps. Cells whose frames begin within 5 us of each
+//! other must differ in PCI. eMTC is noted (counter `emtc`: MIBs that announce SIB1-BR) and NB-IoT recognised by [`nb_iot`]; neither is
+//! decoded.
 //!
 //! Cost, CPU s per s on one core of an AMD EPYC (measured as `lte_search` and `lte_follow` of `tests/bench/stages.rs` do):
 //! search of every window of 1.92 Msps over +-140 kHz 0.19, over +-7 kHz 0.018, of which the transforms that it cannot do without
@@ -46,6 +47,7 @@ pub mod shared;
 pub mod sounding;
 pub mod sync;
 pub mod system_information;
+pub mod watch;
 
 use crate::cell::{CellKey, Rat};
 use crate::l3::lte::parse_mib;
