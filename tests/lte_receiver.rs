@@ -21,7 +21,8 @@ use std::f64::consts::TAU;
 use std::path::PathBuf;
 
 /// Cells that the decoders behind `truth.json` did not find; `tests/data/lte/README.md` says why each is real.
-const BEYOND: [(&str, &[u16]); 4] = [
+const BEYOND: [(&str, &[u16]); 5] = [
+    ("lte/b20-796M-1M92", &[362]),
     ("lte/b20-816M-1M92", &[433]),
     ("lte/b3-1860M-1M92", &[142]),
     ("lte/b41-2565M-1M92", &[27, 28]),

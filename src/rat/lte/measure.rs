@@ -93,8 +93,10 @@ impl Measurements {
             .collect();
         let turn: Complex32 =
             [(0, 2), (1, 3)].into_iter().map(|(early, late)| product(&rows[early], &rows[late])).sum();
-        let share = if self.is_empty() { 1.0 } else { self.snr().clamp(LEAST_SHARE, 1.0) };
-        let fade = (1.0 - share) as f32;
+        // One frame of a weak cell says next to nothing, the first one no more than the others.
+        let snr = if self.is_empty() { f64::from(channel.snr()) } else { self.snr() };
+        let share = snr.clamp(LEAST_SHARE, 1.0);
+        let fade = if self.is_empty() { 0.0 } else { (1.0 - share) as f32 };
         self.turn = self.turn * fade + turn;
         let offset = Hz(f64::from(self.turn.arg()) / (TAU * SLOT_SECONDS));
         let lags = lags(rows[0].len());
