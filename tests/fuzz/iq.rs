@@ -3,7 +3,12 @@
 #![no_main]
 
 use daen::radio::source::StreamInfo;
+use daen::rat::lte::acquire::acquire;
+use daen::rat::lte::cell;
+use daen::rat::lte::grid::{Cutter, Pace, Stretch};
 use daen::rat::lte::nb_iot::Recogniser;
+use daen::rat::lte::numerology::{CyclicPrefix, Duplex};
+use daen::rat::lte::search::Searcher;
 use daen::rat::{gsm, lte};
 use daen::synth::gsm::Picos;
 use daen::synth::gsm::beacon::{Beacon, BeaconConfig, Program};
@@ -13,6 +18,7 @@ use daen::synth::lte::downlink::{Downlink, DownlinkConfig};
 use daen::units::{Dbfs, Hz, Ppb, SampleIndex, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use num_complex::Complex32;
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 const CARRIER: Hz = Hz(945.2e6);
@@ -67,6 +73,32 @@ fn bend(samples: &mut [Complex32], order: &[u8]) {
     }
 }
 
+/// A cell that is known, followed from where `orders` says that its frames begin.
+fn follow(samples: &[Complex32], &[early, turned, longer]: &[u8; 3]) {
+    let around = |octet: u8| f64::from(octet as i8) / 128.0;
+    let mut cutter = Cutter::new(1);
+    let pace = Pace {
+        start: 8.0 * around(early),
+        period: cutter.frame() * (1.0 + 1e-4 * around(longer)),
+        offset: Hz(2e3 * around(turned)),
+    };
+    let stretch = Stretch { samples, first: 0 };
+    let Some(acquired) = acquire(&mut cutter, &stretch, (77, CyclicPrefix::Normal), CARRIER, pace, &mut []) else {
+        return;
+    };
+    let of = (77, Duplex::Fdd, CyclicPrefix::Normal);
+    let Some(mut cell) = cell::Cell::new(&acquired, of, &cutter, &stretch, Vec::new()) else { return };
+    cell.follow(&mut cutter, &stretch);
+    cell.carrier_and_line(cutter.rate());
+    cell.signal();
+}
+
+thread_local! {
+    static SEARCHER: RefCell<Searcher> = RefCell::new(Searcher::new());
+}
+
+// The first octet says which part of the receivers, so that most inputs cost little: what is known already is followed, a search goes over
+// three offsets of a few half-frames, and only one input in 32 goes through everything.
 fuzz_target!(|data: &[u8]| {
     let Some((&[kind, block], orders)) = data.split_first_chunk::<2>() else { return };
     let own = || orders.chunks_exact(2).map(|iq| Complex32::new(iq[0] as i8 as f32, iq[1] as i8 as f32) / 128.0);
@@ -77,26 +109,36 @@ fuzz_target!(|data: &[u8]| {
         samples
     };
     let mut reports = Vec::new();
-    match kind % 4 {
-        0 => {
+    match kind % 32 {
+        0..8 => {
             let mut receiver = gsm::Receiver::new(&stream(1e6), gsm::Options::default());
-            bent(&GSM).chunks(block).for_each(|part| receiver.process(part, &mut reports));
+            bent(&GSM[..20_000]).chunks(block).for_each(|part| receiver.process(part, &mut reports));
             receiver.finish(&mut reports);
         }
-        1 => {
+        8..20 => {
+            let Some((place, _)) = orders.split_first_chunk::<3>() else { return };
+            follow(&bent(&LTE), place);
+        }
+        20..26 => {
+            // The PSS is there as often as the orders leave it.
+            let samples: Vec<Complex32> = own().chain(bent(&LTE[..2 * 9_600 + 2_048])).take(3 * 9_600).collect();
+            SEARCHER.with_borrow_mut(|searcher| searcher.search(&samples, (-1, 1), CARRIER));
+        }
+        26..30 => {
+            let samples: Vec<Complex32> = own().chain(LTE[..19_200].iter().copied()).collect();
+            let mut recogniser = Recogniser::new(Hz(1.92e6));
+            samples.chunks(block).for_each(|part| recogniser.process(part));
+            recogniser.finish();
+        }
+        30 => {
             let options = lte::Options { max_offset: Hz(7.5e3), ..lte::Options::default() };
             let mut receiver = lte::Receiver::new(&stream(1.92e6), options);
             bent(&LTE).chunks(block).for_each(|part| receiver.process(part, &mut reports));
             receiver.finish(&mut reports);
         }
-        2 => {
-            let samples: Vec<Complex32> = own().chain(LTE.iter().copied()).collect();
-            let mut recogniser = Recogniser::new(Hz(1.92e6));
-            samples.chunks(block).for_each(|part| recogniser.process(part));
-            recogniser.finish();
-        }
         _ => {
-            let samples: Vec<Complex32> = own().collect();
+            // Long enough for the carriers beside the centre to be looked for.
+            let samples: Vec<Complex32> = own().cycle().take(120_000).collect();
             let mut receiver = lte::carriers::Carriers::new(&stream(3.84e6), lte::Options::default());
             samples.chunks(block).for_each(|part| receiver.process(part, &mut reports));
             receiver.finish(&mut reports);
