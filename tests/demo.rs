@@ -59,6 +59,15 @@ fn the_demo_raises_the_blaster_s_alert_and_shows_the_lure_and_ends_when_told() {
     let lure = heard("lte", 500).unwrap();
     assert_eq!(lure["identity"]["plmns"][0], "520-03");
     assert_eq!(lure["identity"]["area"], 61_000);
+    // No licensed cell jumps in this scene, whatever its receivers are off by while they start.
+    let listed = get(&format!("http://{web}/api/alerts")).unwrap();
+    for alert in listed["alerts"].as_array().unwrap() {
+        let whole = get(&format!("http://{web}/api/alerts/{}", alert["id"])).unwrap();
+        assert_eq!(whole["alert"]["id"], alert["id"]);
+        let told = whole["audit"].as_array().unwrap().iter().filter_map(|event| event["detail"].as_str());
+        let jumps: Vec<&str> = told.filter(|detail| detail.contains("the frames of")).collect();
+        assert!(jumps.is_empty() && whole["alert"]["fix"]["jumps"].is_null(), "{jumps:?} {}", whole["alert"]["fix"]);
+    }
     assert_eq!(demo.stop(), 0, "it ends its hub and nodes, and then itself");
     assert!(get(&format!("http://{web}/api/alerts")).is_none(), "the hub has gone with it");
 }

@@ -8,6 +8,8 @@ mod antenna;
 mod association;
 #[path = "support/items.rs"]
 mod items;
+#[path = "hub_locate/killed.rs"]
+mod killed;
 #[path = "hub_locate/load.rs"]
 mod load;
 #[path = "support/locate_hub.rs"]
@@ -18,6 +20,9 @@ mod motion;
 mod moving_node;
 #[path = "hub_locate/rules.rs"]
 mod rules;
+#[allow(dead_code)]
+#[path = "support/site.rs"]
+mod site;
 #[path = "hub_locate/tasks.rs"]
 mod tasks;
 #[allow(dead_code)]

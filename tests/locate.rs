@@ -15,6 +15,8 @@ mod phase;
 mod scenario;
 #[path = "locate/sim.rs"]
 mod sim;
+#[path = "locate/startup.rs"]
+mod startup;
 #[path = "locate/subcommand.rs"]
 mod subcommand;
 #[path = "locate/track.rs"]

@@ -62,6 +62,7 @@ fn heard(number: u64, at_ns: Timestamp, level: f64) -> Observation {
         snr_db: Db(20.0),
         carrier: CarrierError { hz: Hz(100.0), ppb: Ppb(106.0), sigma_ppb: Ppb(5.0) },
         timing: None,
+        bearing: None,
         broadcast: vec![block("SI3", si3), block("SI1", vec![0x2b; 23]), block("SI4", vec![0x2b; 23])],
         fields: None,
         content_sha256: Some(Octets(vec![(number % 251) as u8; 32])),

@@ -288,6 +288,7 @@ mod tests {
             snr_db: Db(20.0),
             carrier: CarrierError { hz: Hz(0.0), ppb: Ppb(0.0), sigma_ppb: Ppb(1.0) },
             timing: None,
+            bearing: None,
             broadcast: vec![BroadcastBlock { name: "SI3".into(), octets: Octets(vec![73]), count: 2 }],
             fields: None,
             content_sha256: None,

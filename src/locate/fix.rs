@@ -227,6 +227,11 @@ pub fn locate(problem: &Problem) -> Result<Fix, NoFix> {
     }
     let mut solver = Solver::new(&model);
     let minima = solver.minima();
+    if problem.arrivals.len() < 2 && !problem.levels.is_empty() {
+        let found = solver.by_levels(&minima).ok_or(NoFix::Open { inputs: model.rows.len() })?;
+        let (minimum, spread) = found;
+        return answer(problem, &mut solver, &[minimum], &[(spread.mass, spread.tail)]);
+    }
     let Some(best) = minima.first() else {
         // A minimum with open directions has no covariance; told apart from a search that ran away by the middle of the nodes.
         let middle = problem_middle(&model);
@@ -238,22 +243,33 @@ pub fn locate(problem: &Problem) -> Result<Fix, NoFix> {
     let least = best.cost;
     let mut admissible: Vec<Minimum> = minima.iter().filter(|m| m.cost <= least + ADMISSIBLE).cloned().collect();
     let masses = if model.has_late() { spread(&mut solver, &mut admissible) } else { Vec::new() };
-    let sigma_m = admissible.iter().map(|m| Covariance::of(m.covariance).axes().0).fold(f64::INFINITY, f64::min);
-    if sigma_m > VAGUE_M {
-        return Err(NoFix::Vague { sigma_km: sigma_m / 1000.0, limit_km: VAGUE_M / 1000.0 });
-    }
     // Laplace's approximation of each minimum's share: its likelihood times the area that it covers.
     let area = |m: &Minimum| (m.covariance[0][0] * m.covariance[1][1] - m.covariance[0][1].powi(2)).max(0.0).sqrt();
     let laplace = |m: &Minimum| (-0.5 * (m.cost - least)).exp() * area(m);
     let masses =
         if masses.is_empty() { admissible.iter().map(|m| (laplace(m), GAUSSIAN_TAIL)).collect() } else { masses };
+    answer(problem, &mut solver, &admissible, &masses)
+}
+
+/// The fix of these minima, with mass and tail of each.
+fn answer(
+    problem: &Problem,
+    solver: &mut Solver<'_>,
+    admissible: &[Minimum],
+    masses: &[(f64, [f64; 3])],
+) -> Result<Fix, NoFix> {
+    let model = solver.model;
+    let sigma_m = admissible.iter().map(|m| Covariance::of(m.covariance).axes().0).fold(f64::INFINITY, f64::min);
+    if sigma_m > VAGUE_M {
+        return Err(NoFix::Vague { sigma_km: sigma_m / 1000.0, limit_km: VAGUE_M / 1000.0 });
+    }
     let total: f64 = masses.iter().map(|m| m.0).sum();
     let mut solutions = Vec::with_capacity(admissible.len());
     let mut spare = None;
-    for (minimum, (mass, tail)) in admissible.iter().zip(&masses) {
+    for (minimum, (mass, tail)) in admissible.iter().zip(masses) {
         let information = solver.information(minimum.x, &minimum.z);
         let leverages = information.as_ref().map(|(_, l)| l.as_slice()).unwrap_or_default();
-        let influences = influences(&model, minimum, leverages);
+        let influences = influences(model, minimum, leverages);
         spare.get_or_insert_with(|| influences.iter().map(|i| 1.0 - i.leverage).sum());
         let place = model.enu(minimum.x);
         solutions.push(Solution {

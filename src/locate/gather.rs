@@ -5,15 +5,17 @@
 //! LTE and NR. Free clocks are linked through licensed cells that two of them hear; the widest round first.
 
 use super::METRES_PER_NS;
-use super::geodesy::Plane;
+use super::frames::{between, nominal_ns, phase_ns, round_ns, wrapped};
+use super::geodesy::{Enu, Plane};
 use super::moving::{ClockName, chosen};
 use super::phase::Learned;
 use super::phases::{Phases, Scale};
 use super::problem::{
-    Arrival, Cell, Clock, Emitter, Late, LevelReading, MAX_CLOCKS, MAX_INPUTS, Problem, Rate, Reference,
+    Arrival, Bearing, Cell, Clock, Emitter, Late, LevelReading, MAX_CLOCKS, MAX_INPUTS, Problem, Rate, Reference,
 };
+use super::trust;
 use crate::cell::{CellKey, Rat};
-use crate::observation::{CarrierError, ClockSource, FrameName, FrameTiming, NodeId, Observation, Position};
+use crate::observation::{ClockSource, FrameTiming, NodeId, Observation, Position};
 use crate::units::{Db, Nanos, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,7 +80,7 @@ pub enum Reason {
     /// Its node's place is not known.
     #[error("its place is not known")]
     NoPosition,
-    /// No frame was timed.
+    /// No frame was timed, and no direction found.
     #[error("no frame was timed")]
     NoTiming,
     /// Its clock runs free and shares no licensed cell with another.
@@ -102,32 +104,8 @@ pub(super) const LICENSED_PPB: f64 = 25.0;
 const MATURE: u64 = 20;
 /// The least noise that a timing is trusted to have, nanoseconds: calibration of cables and filters.
 const LEAST_SIGMA_NS: f64 = 5.0;
-
-/// Nominal length of a frame number's round, nanoseconds: 2,715,648 frames of 60/13 ms, 1,024 frames of 10 ms.
-pub(super) fn round_ns(frame: FrameName) -> f64 {
-    match frame {
-        FrameName::Gsm { .. } => 12_533_760e6,
-        FrameName::Radio { .. } => 10_240e6,
-    }
-}
-
-/// Nominal time of a frame within its round, nanoseconds; exact to 2^-9 ns.
-pub(super) fn nominal_ns(frame: FrameName) -> f64 {
-    match frame {
-        FrameName::Gsm { frame_number } => f64::from(frame_number) * 60e6 / 13.0,
-        FrameName::Radio { sfn, half } => f64::from(sfn) * 10e6 + f64::from(half) * 5e6,
-    }
-}
-
-/// `value` less the whole rounds that bring it nearest to zero.
-fn wrapped(value: f64, round: f64) -> f64 {
-    value - round * (value / round).round()
-}
-
-/// Nanoseconds between two readings.
-fn between(later: &FrameTiming, earlier: &FrameTiming) -> f64 {
-    (later.at_ns - earlier.at_ns).0 as f64 + (later.at_frac_ns - earlier.at_frac_ns)
-}
+/// The same of a direction, degrees: how well an antenna is set up towards north.
+const LEAST_SIGMA_DEG: f64 = 0.5;
 
 /// What is known of a timed cell on a clock.
 #[derive(Clone, Copy)]
@@ -197,13 +175,6 @@ impl Licensed<'_> {
         let read = phase_ns(&timed.timing) - flight;
         self.phases?.ahead(timed.observation.cell, timed.timing.at_ns, read, about)
     }
-}
-
-/// A reading less the frame's nominal time, within a round.
-pub(super) fn phase_ns(timing: &FrameTiming) -> f64 {
-    // Whole nanoseconds are reduced as integers: a date has 61 bits of them.
-    let whole = timing.at_ns.0.rem_euclid(round_ns(timing.frame) as i64);
-    whole as f64 - nominal_ns(timing.frame) + timing.at_frac_ns
 }
 
 fn timed<'a>(clock: ClockName<'a>, observation: &'a Observation) -> Option<Timed<'a>> {
@@ -301,9 +272,14 @@ fn suspect(
             out.problem.levels.push(LevelReading { node: plane.enu(&position), level, sigma });
             out.levels.push(clock.0.clone());
         }
+        if let Some(bearing) = bearing(observation, plane.enu(&position)) {
+            out.problem.bearings.push(bearing);
+            out.bearings.push(clock.0.clone());
+        }
     }
     let timed_own: Vec<Timed<'_>> = placed.iter().filter_map(|&(clock, o, _)| timed(clock, o)).collect();
-    placed.iter().filter(|(_, o, _)| o.timing.is_none()).for_each(|&(clock, ..)| leave(clock, Reason::NoTiming));
+    let untold = |(_, o, _): &&(ClockName<'_>, &Observation, Position)| o.timing.is_none() && o.bearing.is_none();
+    placed.iter().filter(untold).for_each(|&(clock, ..)| leave(clock, Reason::NoTiming));
     let ahead = linked(&timed_own, licensed);
     let mut frames = Frames { plane, ahead: &ahead, clocks: BTreeMap::new(), origin: None };
     for timed in &timed_own {
@@ -425,32 +401,15 @@ impl<'a> Frames<'a, '_> {
     }
 }
 
+/// What a direction finder said, if it makes sense.
+fn bearing(observation: &Observation, node: Enu) -> Option<Bearing> {
+    let told = observation.bearing?;
+    let sane = told.deg.is_finite() && told.sigma_deg > 0.0 && told.sigma_deg <= 180.0;
+    let (azimuth_deg, sigma_deg) = (told.deg.rem_euclid(360.0), told.sigma_deg.max(LEAST_SIGMA_DEG));
+    sane.then_some(Bearing { node, azimuth_deg, sigma_deg })
+}
+
 fn rate(timed: &Timed<'_>, clock: usize) -> Rate {
-    let (ppb, sigma_ppb) = rate_of(&timed.timing, &timed.observation.carrier);
+    let (ppb, sigma_ppb) = trust::rate_ppb(timed.observation, &timed.timing);
     Rate { clock, ppb, sigma_ppb }
-}
-
-/// How fast a cell's frames come, ppb with one standard deviation: by its carrier where that agrees with its frames, because one
-/// oscillator makes both (TS 45.010 clause 5.1, TS 36.104 clause 6.5.1) and a carrier is measured better; otherwise by its frames.
-pub(super) fn rate_of(timing: &FrameTiming, carrier: &CarrierError) -> (f64, f64) {
-    let frames = (timing.rate_ppb.0, timing.rate_sigma_ppb.0);
-    let carrier = (carrier.ppb.0, carrier.sigma_ppb.0);
-    let agree = (frames.0 - carrier.0).abs() <= 4.0 * frames.1.hypot(carrier.1);
-    let (ppb, sigma_ppb) = if agree && carrier.1 < frames.1 { carrier } else { frames };
-    (ppb, sigma_ppb.max(0.1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_round_of_frame_numbers_has_its_length() {
-        let last = nominal_ns(FrameName::Gsm { frame_number: 2_715_647 }) + 60e6 / 13.0;
-        assert!((last - round_ns(FrameName::Gsm { frame_number: 0 })).abs() < 1e-2);
-        let last = nominal_ns(FrameName::Radio { sfn: 1023, half: 1 }) + 5e6;
-        assert_eq!(last, round_ns(FrameName::Radio { sfn: 0, half: 0 }));
-        assert_eq!(wrapped(10_240e6 + 3.0, 10_240e6), 3.0);
-        assert_eq!(wrapped(-5_121e6, 10_240e6), 5_119e6);
-    }
 }

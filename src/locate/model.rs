@@ -7,6 +7,7 @@ use super::geodesy::Enu;
 use super::likelihood::{Loss, gaussian, mixture};
 use super::prior::prior;
 use super::problem::Problem;
+use super::reduce::{Linears, reduce};
 use std::f64::consts::{LN_10, PI};
 
 /// Where the emitter is: east, north, height above the ellipsoid; metres.
@@ -43,6 +44,17 @@ impl Row {
     /// What the linear unknowns add to the model, where they do so with the same share everywhere.
     pub fn offset(&self, z: &[f64]) -> f64 {
         self.terms[..self.used].iter().map(|&(at, c)| c * z[at]).sum()
+    }
+
+    /// The linear unknowns in it, with their coefficients.
+    pub fn terms(&self) -> &[(usize, f64)] {
+        &self.terms[..self.used]
+    }
+
+    /// Other unknowns, at most four.
+    pub fn set_terms(&mut self, terms: &[(usize, f64)]) {
+        self.terms[..terms.len()].copy_from_slice(terms);
+        self.used = terms.len();
     }
 
     fn term(&mut self, at: Option<usize>, coefficient: f64) {
@@ -82,6 +94,8 @@ pub(super) struct Model {
     prior: Vec<f64>,
     /// Its mean.
     pub mean: Vec<f64>,
+    /// Those that the emission epoch is added to.
+    epoch: Vec<usize>,
     /// Share and mean excess of late paths, metres.
     late: Option<(f64, f64)>,
     radius_m: f64,
@@ -125,13 +139,18 @@ impl Model {
     /// The problem must have been checked.
     pub fn new(problem: &Problem) -> Model {
         let layout = layout(problem);
-        let rows = rows(problem, &layout);
+        let mut rows = rows(problem, &layout);
         let (prior, mean) = prior(problem, &layout);
+        let offsets: Vec<Option<usize>> = problem.arrivals.iter().map(|a| layout.offsets[a.clock]).collect();
+        let others: Vec<usize> = layout.power.into_iter().chain(layout.exponent).collect();
+        let linears = Linears { prior, mean, epoch: layout.epoch.into_iter().collect() };
+        let Linears { prior, mean, epoch } = reduce(&mut rows, &offsets, &others, linears);
         Model {
             rows,
-            p: layout.count,
+            p: mean.len(),
             prior,
             mean,
+            epoch,
             late: problem.late.map(|late| (late.share, late.mean_ns * METRES_PER_NS)),
             radius_m: problem.plane.map_or(f64::INFINITY, |plane| plane.radius_m()),
             height: (problem.emitter.height_m, problem.emitter.height_sigma_m),
@@ -146,6 +165,13 @@ impl Model {
     /// The height that the prior expects.
     pub fn height_m(&self) -> f64 {
         self.height.0
+    }
+
+    /// The linear unknowns as expected, but for the emission epoch.
+    pub fn with_epoch(&self, epoch: f64) -> Vec<f64> {
+        let mut z = self.mean.clone();
+        self.epoch.iter().for_each(|&at| z[at] += epoch);
+        z
     }
 
     /// Whether paths may be late.

@@ -63,7 +63,7 @@ pub struct PhaseReading {
 pub enum Outcome {
     /// It was used.
     Used,
-    /// It is older than all that could be corrected by it, or than the last jump.
+    /// It is older than all that could be corrected by it, or than the last jump, or it was given before.
     Stale,
     /// It does not fit and was not used.
     Outlier {
@@ -231,7 +231,9 @@ impl CellPhase {
 
     /// Takes a reading.
     pub fn update(&mut self, reading: &PhaseReading) -> Outcome {
-        if self.at - reading.at > LATE || self.began_after(reading.at) {
+        // A frame that is reported again, in another finding say, is no second reading.
+        let again = self.nodes.iter().any(|n| n.node == reading.node && n.heard == reading.at);
+        if again || self.at - reading.at > LATE || self.began_after(reading.at) {
             return Outcome::Stale;
         }
         let behind = (reading.at - self.at).as_secs_f64();

@@ -7,9 +7,11 @@
 mod watch;
 
 use super::METRES_PER_NS;
-use super::gather::{DISCIPLINED, Heard, disciplined, phase_ns, rate_of, round_ns};
+use super::frames::{phase_ns, round_ns};
+use super::gather::{DISCIPLINED, Heard, disciplined};
 use super::geodesy::Plane;
 use super::phase::{CellPhase, Learned, Outcome, PhaseReading, Settings};
+use super::trust;
 use crate::cell::CellKey;
 use crate::observation::{NodeId, Observation, Position};
 use crate::units::{Nanos, Timestamp};
@@ -113,6 +115,8 @@ const MAX_DEPTH: u32 = 8;
 struct Reading<'a> {
     node: &'a NodeId,
     observation: &'a Observation,
+    /// When the frame came: a free clock is some ppm off, so that the moment of the report, milliseconds later, will not do.
+    at: Timestamp,
     /// Arrival less flight less nominal time, within a round of zero.
     phase_ns: f64,
     sigma_ns: f64,
@@ -130,14 +134,17 @@ impl<'a> Reading<'a> {
             node,
             observation,
             phase_ns: phase_ns(&timing) - flight,
-            sigma_ns: timing.sigma_ns.hypot(position.sigma_m.unwrap_or(0.0) / METRES_PER_NS).max(1.0),
-            rate_ppb: rate_of(&timing, &observation.carrier),
+            sigma_ns: trust::timing_ns(observation, &timing)
+                .hypot(position.sigma_m.unwrap_or(0.0) / METRES_PER_NS)
+                .max(1.0),
+            rate_ppb: trust::rate_ppb(observation, &timing),
+            at: timing.at_ns,
             round_ns: round_ns(timing.frame) as i64,
         })
     }
 
     fn at(&self) -> Timestamp {
-        self.observation.at_ns
+        self.at
     }
 
     fn cell(&self) -> CellKey {

@@ -84,6 +84,17 @@ impl<'a> Solver<'a> {
         FAR * self.extent_m
     }
 
+    /// How far from the centre the outermost node is; a few kilometres at least.
+    pub fn extent_m(&self) -> f64 {
+        self.extent_m
+    }
+
+    /// What a place costs with these linear unknowns, all paths in line of sight.
+    pub fn chi2(&mut self, x: Place, z: &[f64]) -> f64 {
+        self.model.assemble(x, z, true, &mut self.now);
+        self.now.cost
+    }
+
     /// All minima that were found, the least first; empty where every search ran away.
     pub fn minima(&mut self) -> Vec<Minimum> {
         let mut found: Vec<Minimum> = Vec::new();
@@ -146,23 +157,16 @@ impl<'a> Solver<'a> {
         for (_, x, epoch) in candidates {
             let near = |(s, _): &(Place, Vec<f64>)| (s[0] - x[0]).hypot(s[1] - x[1]) < SAME_START * self.extent_m;
             if starts.len() < MAX_CLOSED_STARTS && !starts.iter().any(near) {
-                let z = if model.has_late() { self.with_epoch(epoch) } else { self.relaxed(x) };
+                let z = if model.has_late() { model.with_epoch(epoch) } else { self.relaxed(x) };
                 starts.push((x, z));
             }
         }
         starts
     }
 
-    /// The linear unknowns as expected, but for the emission epoch.
-    fn with_epoch(&self, epoch: f64) -> Vec<f64> {
-        let mut z = self.model.mean.clone();
-        z[0] = epoch;
-        z
-    }
-
     /// What a place and an emission epoch cost, the other linear unknowns as expected.
     fn cost_of(&mut self, x: Place, epoch: f64) -> f64 {
-        let z = self.with_epoch(epoch);
+        let z = self.model.with_epoch(epoch);
         let cost = |row: &super::model::Row| self.model.loss(row, self.model.linear(row, x, &z).residual, false).cost;
         self.model.rows.iter().map(cost).sum()
     }
@@ -204,12 +208,13 @@ impl<'a> Solver<'a> {
         factor(&mut self.prepared, self.model.p);
     }
 
-    fn middle(&self) -> Place {
+    /// The middle of the nodes.
+    pub(super) fn middle(&self) -> Place {
         [self.centre[0], self.centre[1], self.model.height_m()]
     }
 
     /// The linear unknowns that fit a place best.
-    fn relaxed(&mut self, x: Place) -> Vec<f64> {
+    pub(super) fn relaxed(&mut self, x: Place) -> Vec<f64> {
         let mut z = self.model.mean.clone();
         self.model.assemble(x, &z, true, &mut self.now);
         self.factor.copy_from_slice(&self.now.zz);
@@ -321,7 +326,7 @@ impl<'a> Solver<'a> {
     }
 
     /// The covariance of the place at the equations at hand; `None` where the linear unknowns use up all that they say of it.
-    fn covariance(&mut self) -> Option<[[f64; 3]; 3]> {
+    pub(super) fn covariance(&mut self) -> Option<[[f64; 3]; 3]> {
         let information = self.reduced(0.0);
         let used_up = |a: usize| information[a][a] <= ZERO * self.now.xx[a][a];
         if (0..3).any(used_up) { None } else { inverse3(information) }

@@ -97,8 +97,8 @@ impl Solver<'_> {
     }
 }
 
-/// Mass, second moment and tail of weighted points.
-fn moments(points: &[[f64; 3]]) -> Option<Spread> {
+/// Mass, second moment and tail of weighted points: weight, east and north of the middle.
+pub(super) fn moments(points: &[[f64; 3]]) -> Option<Spread> {
     let mass: f64 = points.iter().map(|p| p[0]).sum();
     let moment = |term: fn(f64, f64) -> f64| points.iter().map(|p| p[0] * term(p[1], p[2])).sum::<f64>() / mass;
     let [ee, en, nn] = [moment(|e, _| e * e), moment(|e, n| e * n), moment(|_, n| n * n)];

@@ -302,6 +302,15 @@ pub struct Delay {
     pub sigma_ns: f64,
 }
 
+/// Where a direction finder hears the cell from.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bearing {
+    /// From the node's antenna, clockwise from true north, degrees.
+    pub deg: f64,
+    /// One standard deviation, degrees.
+    pub sigma_deg: f64,
+}
+
 /// What a node heard of one cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
@@ -328,6 +337,9 @@ pub struct Observation {
     /// Its frames.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<FrameTiming>,
+    /// Its direction, where the node has an antenna that tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearing: Option<Bearing>,
     /// The octets behind `fields`, one entry a distinct content, at most 32. A routine report of a cell whose content hash was told
     /// before comes without both.
     #[serde(default)]

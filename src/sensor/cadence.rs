@@ -251,6 +251,7 @@ mod tests {
             snr_db: Db(20.0),
             carrier: CarrierError { hz: Hz(0.0), ppb: Ppb(0.0), sigma_ppb: Ppb(1.0) },
             timing: None,
+            bearing: None,
             broadcast: vec![],
             fields: None,
             content_sha256: (content > 0).then(|| Octets(vec![content; 32])),

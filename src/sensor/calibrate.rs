@@ -245,6 +245,7 @@ mod tests {
             snr_db: Db(20.0),
             carrier: CarrierError { hz: Hz(0.0), ppb: Ppb(-700.0), sigma_ppb: Ppb(5.0) },
             timing: None,
+            bearing: None,
             broadcast: vec![],
             fields: None,
             content_sha256: None,

@@ -134,6 +134,7 @@ mod tests {
             snr_db: Db(20.0),
             carrier: CarrierError { hz: Hz(ppb * 0.94), ppb: Ppb(ppb), sigma_ppb: Ppb(sigma) },
             timing: None,
+            bearing: None,
             broadcast: vec![],
             fields: None,
             content_sha256: None,

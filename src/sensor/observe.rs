@@ -51,6 +51,7 @@ pub fn observe(report: &CellReport, context: &Context<'_>) -> Observation {
             timing.at_ns = start + (timing.at_ns - Timestamp(0));
             timing
         }),
+        bearing: None,
         broadcast: report.broadcast.clone(),
         fields: report.fields.clone(),
         content_sha256: content_sha256(report.key.rat, &report.broadcast),

@@ -63,8 +63,10 @@ const BLOCK: usize = 1 << 16;
 const BLOCKS: usize = 16;
 /// A block of a receiver that scans: a step ends with a block, so it is a fifth of the shortest step.
 const SCAN_BLOCK: Nanos = Nanos::from_millis(4);
-/// What the ring of a receiver holds at its rate, within 1 and 2 million samples (16 MB): new receivers are made for a dwell.
-const RING: Nanos = Nanos::from_millis(100);
+/// What the ring of a receiver holds at its rate, and its bounds in samples, 8 and 52 MB: on a busy machine threads wait for tens of
+/// milliseconds (33 ms lost 0.2 % of 61.44 Msps), and new receivers are made for a dwell.
+const RING: Nanos = Nanos::from_millis(200);
+const RING_SAMPLES: (usize, usize) = (BLOCK * BLOCKS, 6_500_000);
 /// Beside settling: the buffers that a retune and its samples go through.
 const RETUNE: Nanos = Nanos::from_millis(15);
 
@@ -104,7 +106,7 @@ pub fn open_all(config: &Config, now: Timestamp) -> Result<Vec<Listening>, Sourc
 
 /// Samples in the ring of a receiver.
 fn ring(rate: Hz) -> usize {
-    ((rate.0 * RING.as_secs_f64()) as usize).clamp(BLOCK * BLOCKS, 2 * BLOCK * BLOCKS)
+    ((rate.0 * RING.as_secs_f64()) as usize).clamp(RING_SAMPLES.0, RING_SAMPLES.1)
 }
 
 /// The plans of the receivers that scan, each for its part of the bands of all of them.

@@ -2,6 +2,7 @@
 
 use crate::locate_hub::*;
 use crate::world::*;
+use daen::cell::Rat;
 use daen::hub::alert::Alert;
 use daen::observation::Position;
 
@@ -66,6 +67,72 @@ fn a_transmitter_that_cycles_its_bsic_is_one_alert_whether_or_not_its_frames_cou
         let places = found[0].fix.as_ref().unwrap().solutions.iter();
         let nearest = places.map(|s| metres(fake().site, s.lat_deg, s.lon_deg)).fold(f64::INFINITY, f64::min);
         assert!(nearest < 500.0, "{nearest:.0} m");
+    }
+}
+
+/// The same as an LTE cell of a physical identity.
+fn as_pci(id: u16, restarts: i64) -> Tower {
+    let mut tower = as_bsic(id, restarts);
+    (tower.key.rat, tower.key.center_hz) = (Rat::Lte, 948_500_000);
+    tower
+}
+
+#[test]
+fn an_lte_cell_that_cycles_its_pci_is_one_alert_whether_or_not_its_frames_count_on() {
+    for restarts in [false, true] {
+        let found = alerts(240, &|second| {
+            let turn = second / 40;
+            vec![as_pci([77, 318, 502][turn as usize % 3], if restarts { turn } else { 0 })]
+        });
+        assert_eq!(found.len(), 1, "restarts: {restarts}: {found:#?}");
+        let reason = found[0].reasons.iter().find(|reason| reason.contains("changes its physical identity"));
+        assert!(["77", "318", "502"].iter().all(|id| reason.unwrap().contains(id)), "{:?}", found[0].reasons);
+        assert_eq!((found[0].cell.rat, found[0].cell.id), (Rat::Lte, 502));
+        let places = found[0].fix.as_ref().unwrap().solutions.iter();
+        let nearest = places.map(|s| metres(fake().site, s.lat_deg, s.lon_deg)).fold(f64::INFINITY, f64::min);
+        assert!(nearest < 500.0, "{nearest:.0} m");
+    }
+    // Cells of one station with several identities at once, as every LTE site has, stay apart.
+    let found = alerts(240, &|_| [77, 318, 502].map(|id| as_pci(id, 0)).to_vec());
+    assert_eq!(found.len(), 3);
+}
+
+/// Five nodes report one after the other every ten seconds; at 65 s the fake begins to count its frames anew. No fix may mix what was read
+/// before with what was read since.
+#[test]
+fn a_transmitter_that_restarts_is_never_placed_by_frames_of_before_and_after_together() {
+    for free in [true, false] {
+        let (towers, poles) = (licensed(), ring(!free));
+        let mut hub = Hub::new(config(&towers));
+        let mut world = World::new(T0, 50.0, 17);
+        let (mut since, mut looks) = (Vec::new(), 0);
+        for second in 1..120i64 {
+            for (_, pole) in poles.iter().enumerate().filter(|(n, _)| second % 10 == 2 * *n as i64) {
+                let licensed = towers.iter().map(|tower| world.hear(pole, tower, second as f64 + 0.1)).collect();
+                hub.hear(pole, second, licensed);
+                let mut tower = fake();
+                tower.epoch_ns += if second >= 65 { 1.234_567e9 } else { 0.0 };
+                let heard = world.hear(pole, &tower, second as f64 + 0.4);
+                hub.find(pole, second, heard);
+            }
+            hub.think();
+            if second < 25 {
+                continue;
+            }
+            // Clocks that know the time tell the frames of before from those of since at once, until every node has heard the latter.
+            let active = hub.alerts().into_iter().filter(Alert::is_active);
+            for fix in active.filter_map(|alert| alert.fix) {
+                let Some(best) = fix.best() else { continue };
+                looks += 1;
+                let off = |s: &daen::hub::place::Solution| metres(fake().site, s.lat_deg, s.lon_deg);
+                let off = fix.solutions.iter().map(off).fold(f64::INFINITY, f64::min);
+                assert!(off < 150.0f64.max(2.0 * best.reach_m()), "free {free}, second {second}: {off:.0} m: {fix:#?}");
+                let timed = best.inputs.iter().filter(|input| input.kind == "timing").count();
+                since.push((second, timed));
+            }
+        }
+        assert!(looks > 70, "{looks}");
+        assert!(since.iter().any(|(second, timed)| *second > 110 && *timed == 5), "all are used again: {since:?}");
     }
 }
 

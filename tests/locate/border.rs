@@ -95,7 +95,7 @@ pub fn scene(seed: u64, disciplined: bool, sigma_ns: f64) -> Scene {
             let source = if disciplined { ClockSource::GnssPps } else { ClockSource::Free };
             let observation = Observation {
                 at_ns: timing.at_ns,
-                first_ns: timing.at_ns,
+                first_ns: timing.at_ns - Nanos::from_secs(60),
                 clock: Clock {
                     source,
                     sigma_ns: disciplined.then_some(Nanos(50)),
@@ -109,6 +109,7 @@ pub fn scene(seed: u64, disciplined: bool, sigma_ns: f64) -> Scene {
                 snr_db: Db(20.0),
                 carrier: CarrierError { hz: Hz(0.0), ppb, sigma_ppb: Ppb(5.0) },
                 timing: Some(timing),
+                bearing: None,
                 broadcast: Vec::new(),
                 fields: None,
                 content_sha256: None,

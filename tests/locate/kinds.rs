@@ -1,7 +1,7 @@
 //! Measurements other than frame times of nodes that stand: bearings, levels with a learned exponent, sector antennas, height.
 
 use crate::sim::{Layout, Trials, absolute, bearings, nodes, noisy, normal, quantile, seeded};
-use crate::trials;
+use crate::{acceptance, trials};
 use daen::cell::{CellKey, Rat};
 use daen::locate::bounds::crlb;
 use daen::locate::gather::Suspect;
@@ -46,14 +46,26 @@ fn bearings_alone_reach_their_bound_and_their_regions_hold_what_they_say() {
     }
 }
 
-/// A suspect heard by six nodes in levels alone: the exponent of the day is what licensed cells say, not what is believed beforehand.
-#[test]
-fn levels_with_the_exponent_learned_from_licensed_cells_hold_where_the_belief_does_not() {
-    let (mut learned_m, mut believed_m, mut bound_m) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut held, mut held_believed, mut count) = (0, 0, 0);
+/// What levels alone gave over many trials.
+#[derive(Default)]
+struct Levels {
+    learned_m: Vec<f64>,
+    believed_m: Vec<f64>,
+    bound_m: Vec<f64>,
+    held: usize,
+    count: usize,
+}
+
+/// A suspect heard by so many nodes in levels alone, 6 dB of shadowing and an exponent of 2.5 that licensed cells tell of; `centred`: it
+/// stands in the middle of the nodes, where the bound is least, and not anywhere within 8 km.
+fn by_levels(layout: Layout, n: usize, centred: bool, count: usize) -> Levels {
+    let mut all = Levels::default();
     let mut random = seeded(77);
-    for _ in 0..trials(300) {
-        let at = nodes(&mut random, Layout::Ring, 6, 3.0, 10.0);
+    for _ in 0..count {
+        let off =
+            if centred { (0.0, 0.0) } else { (8e3 * random.random::<f64>().sqrt(), random.random_range(0.0..6.3)) };
+        let truth = Enu { east_m: off.0 * f64::sin(off.1), north_m: off.0 * f64::cos(off.1), up_m: 0.0 };
+        let at = nodes(&mut random, layout, n, 3.0, 10.0);
         let (exponent, sigma) = (2.5, 6.0);
         let mut problem = Problem::default();
         let mut learned = BTreeMap::new();
@@ -66,7 +78,7 @@ fn levels_with_the_exponent_learned_from_licensed_cells_hold_where_the_belief_do
                 })
                 .collect();
             learned.insert(name(n), PathLoss::learn(&samples));
-            let loss = 10.0 * exponent * node.distance_m(Enu::default()).log10() + sigma * normal(&mut random);
+            let loss = 10.0 * exponent * node.distance_m(truth).max(50.0).log10() + sigma * normal(&mut random);
             problem.levels.push(LevelReading { node, level: Dbm(30.0 - loss), sigma: Db(8.0) });
         }
         let believed = suspect(problem);
@@ -74,30 +86,52 @@ fn levels_with_the_exponent_learned_from_licensed_cells_hold_where_the_belief_do
         apply(&mut told, &learned, Db(0.1));
         let (mean, sigma_of_mean) = told.problem.emitter.exponent;
         assert!((mean - exponent).abs() < 4.5 * sigma_of_mean && sigma_of_mean < 0.15, "{mean} {sigma_of_mean}");
-        bound_m.push(crlb(&told.problem, Enu::default()).map_or(1e6, |c| c.cep50_m()));
-        count += 1;
-        for (of, errors, held) in [(&told, &mut learned_m, &mut held), (&believed, &mut believed_m, &mut held_believed)]
-        {
+        all.bound_m.push(crlb(&told.problem, truth).map_or(1e6, |c| c.cep50_m()));
+        all.count += 1;
+        for (of, errors) in [(&told, &mut all.learned_m), (&believed, &mut all.believed_m)] {
             let Ok(fix) = locate(&of.problem) else {
                 errors.push(1e6);
                 continue;
             };
-            assert_eq!(fix.method, Method::Levels);
-            errors.push(fix.best().place.east_m.hypot(fix.best().place.north_m));
-            *held += usize::from(fix.solutions.iter().any(|s| s.holds(Enu::default(), 0.95)));
+            assert_eq!((fix.method, fix.solutions.len()), (Method::Levels, 1));
+            errors.push(fix.best().place.distance_m(truth));
+            all.held += usize::from(std::ptr::eq(of, &told) && fix.best().holds(truth, 0.95));
         }
     }
-    let [learned, believed, bound] = [&mut learned_m, &mut believed_m, &mut bound_m].map(|v| quantile(v, 0.5));
-    let percent = |part: usize| 100.0 * f64::from(part as u32) / f64::from(count);
+    all
+}
+
+#[test]
+fn levels_alone_come_near_their_bound_and_their_regions_hold_what_they_say() {
+    let (mut held, mut count) = (0, 0);
     println!(
-        "levels of 6 dB, exponent 2.5, ring of 6: learned {learned:.0} m, believed {believed:.0} m, bound {bound:.0} m; \
-         regions hold {:.1} % and {:.1} %",
-        percent(held),
-        percent(held_believed)
+        "levels of 6 dB, exponent 2.5: nodes, truth | bound m | learned m | ratio | exponent as believed m | regions hold"
     );
-    // With 6 dB of shadowing the bound is beyond reach: measured 1.9 times of it, and half of what the belief gives.
-    assert!(learned < 0.7 * believed && learned < 2.3 * bound, "{learned} {believed} {bound}");
-    assert!(percent(held) > 80.0, "{}", percent(held));
+    for (layout, n) in [(Layout::Ring, 6), (Layout::Border, 6), (Layout::Ring, 4), (Layout::Border, 4)] {
+        for centred in [true, false] {
+            let mut all = by_levels(layout, n, centred, trials(150));
+            let [learned, believed, bound] =
+                [&mut all.learned_m, &mut all.believed_m, &mut all.bound_m].map(|v| quantile(v, 0.5));
+            let share = 100.0 * all.held as f64 / all.count as f64;
+            let place = if centred { "in the middle" } else { "anywhere" };
+            println!(
+                "{layout:?} {n}, {place} | {bound:.0} | {learned:.0} | {:.2} | {believed:.0} | {share:.1} %",
+                learned / bound
+            );
+            let (slack, above) = if acceptance() { (0.0, 0.0) } else { (3.0, 0.1) };
+            // The median over the bound of an unbiased estimate; priors are allowed to help.
+            assert!(learned < (1.2 + above) * bound, "{layout:?} {n}, {place}: {learned} {bound}");
+            // No single place holds less than it says; the middle of a ring is the easiest, and there they hold more.
+            assert!(share >= 93.0 - slack, "{layout:?} {n}, {place}: {share}");
+            if !centred {
+                held += all.held;
+                count += all.count;
+            }
+        }
+    }
+    let share = 100.0 * held as f64 / count as f64;
+    println!("of all that stand anywhere regions hold {share:.1} %");
+    assert!((93.0..=97.0).contains(&share), "{share}");
 }
 
 #[test]

@@ -74,6 +74,38 @@ fn a_file_of_observations_gives_a_fix_a_region_and_countries() {
 }
 
 #[test]
+fn directions_of_two_nodes_in_the_file_cross_where_the_cell_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let scene = scene(3, false, 50.0);
+    let truth = scene.suspect().site;
+    let plane = daen::locate::Plane::at(truth.lat_deg, truth.lon_deg);
+    let own = scene.lines.iter().filter(|(_, o)| o.cell == scene.suspect().key).take(2);
+    let lines: Vec<String> = own
+        .map(|(node, observation)| {
+            let mut line = serde_json::to_value(observation).unwrap();
+            let from = plane.enu(&observation.position.unwrap());
+            let deg = (-from.east_m).atan2(-from.north_m).to_degrees().rem_euclid(360.0);
+            line["node"] = node.as_str().into();
+            line["bearing"] = serde_json::json!({"deg": deg, "sigma_deg": 3.0});
+            line["timing"] = Value::Null;
+            line.to_string()
+        })
+        .collect();
+    let path = folder.path().join("heard.jsonl");
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    let out = daen(&[path.to_str().unwrap(), "--json"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let fix: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(fix["method"], "bearings", "{fix}");
+    let best = &fix["solutions"][0];
+    let number = |v: &Value| v.as_f64().unwrap();
+    let place = Position { lat_deg: number(&best["lat_deg"]), lon_deg: number(&best["lon_deg"]), ..truth };
+    // 0.01 degrees of difference between the two nodes' norths are 0.7 m.
+    assert!(distance_m(&truth, &place) < 10.0, "{} m off", distance_m(&truth, &place));
+    assert_eq!(best["inputs"][0]["kind"], "bearing");
+}
+
+#[test]
 fn what_cannot_be_used_is_named() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());

@@ -382,6 +382,7 @@ impl LteCell {
             snr_db: Db(self.snr_db),
             carrier: CarrierError { hz: Hz(100.0), ppb: Ppb(54.0), sigma_ppb: Ppb(5.0) },
             timing: None,
+            bearing: None,
             broadcast,
             fields: Some(Fields::Lte(Box::new(fields))),
             content_sha256: None,

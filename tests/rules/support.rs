@@ -196,6 +196,7 @@ impl Cell {
             snr_db: Db(20.0),
             carrier: CarrierError { hz: Hz(100.0), ppb: Ppb(106.0), sigma_ppb: Ppb(5.0) },
             timing: None,
+            bearing: None,
             broadcast: names
                 .iter()
                 .filter(|name| **name != "SI3" || self.identity.is_some())

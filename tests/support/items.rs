@@ -142,6 +142,7 @@ impl Journal {
                 rate_ppb: Ppb(seen),
                 rate_sigma_ppb: Ppb(30.0),
             }),
+            bearing: None,
             broadcast: vec![
                 BroadcastBlock { name: "SI3".into(), octets: si3(&cell.identity), count: 4 },
                 BroadcastBlock {

@@ -132,12 +132,20 @@ impl World {
     pub fn hear_late(&mut self, pole: &Pole, tower: &Tower, second: f64, excess_ns: f64) -> Observation {
         let plane = Plane::at(tower.site.lat_deg, tower.site.lon_deg);
         let flight_ns = plane.enu(&pole.position).distance_m(plane.enu(&tower.site)) / METRES_PER_NS + excess_ns;
-        let period = 60e6 / 13.0 / (1.0 + tower.ppb * 1e-9);
+        let lte = tower.key.rat == Rat::Lte;
+        // TDMA frames of 60/13 ms, half frames of 5 ms.
+        let period = if lte { 5e6 } else { 60e6 / 13.0 } / (1.0 + tower.ppb * 1e-9);
         let count = ((second * 1e9 - tower.epoch_ns) / period).ceil();
         let arrives = tower.epoch_ns + count * period + flight_ns;
         let clock = pole.sigma_ns.map_or(0.0, |sigma| sigma * self.normal());
         let reading = arrives * (1.0 + pole.ppb * 1e-9) + pole.ahead_ns + clock + self.sigma_ns * self.normal();
         let whole = reading.floor();
+        let half_frames = (count as i64).rem_euclid(2048);
+        let frame = if lte {
+            FrameName::Radio { sfn: (half_frames / 2) as u16, half: (half_frames % 2) as u8 }
+        } else {
+            FrameName::Gsm { frame_number: (count as i64).rem_euclid(2_715_648) as u32 }
+        };
         let ppb = Ppb(tower.ppb - pole.ppb + 3.0 * self.normal());
         let distance = flight_ns * METRES_PER_NS;
         let source = if pole.sigma_ns.is_some() { ClockSource::GnssPps } else { ClockSource::Free };
@@ -165,11 +173,16 @@ impl World {
                 at_ns: self.base + Nanos(whole as i64),
                 at_frac_ns: reading - whole,
                 sigma_ns: self.sigma_ns.max(1.0),
-                frame: FrameName::Gsm { frame_number: (count as i64).rem_euclid(2_715_648) as u32 },
+                frame,
                 rate_ppb: ppb,
                 rate_sigma_ppb: Ppb(100.0),
             }),
-            broadcast: vec![BroadcastBlock { name: "SI3".into(), octets: Octets(si3.clone()), count: 4 }],
+            bearing: None,
+            broadcast: vec![BroadcastBlock {
+                name: if lte { "SIB1" } else { "SI3" }.into(),
+                octets: Octets(si3.clone()),
+                count: 4,
+            }],
             fields: None,
             content_sha256: Some(Octets(si3)),
             receiver: ReceiverState { stream: pole.stream.clone(), ..ReceiverState::default() },
@@ -177,8 +190,8 @@ impl World {
     }
 }
 
-/// The register of all towers that have an entry.
-pub fn register(towers: &[Tower]) -> Register {
+/// The register of all towers that have an entry, as a file.
+pub fn register_csv(towers: &[Tower]) -> String {
     let mut text =
         "register_id,regulator,licensee,plmn,rat,band,arfcn,area,cell_id,physical_id,lat,lon,status\n".to_owned();
     for tower in towers {
@@ -191,7 +204,12 @@ pub fn register(towers: &[Tower]) -> Register {
             tower.licensee, tower.key.id
         );
     }
-    let (register, report) = Register::load(text.as_bytes(), Format::Own).unwrap();
+    text
+}
+
+/// The same, read.
+pub fn register(towers: &[Tower]) -> Register {
+    let (register, report) = Register::load(register_csv(towers).as_bytes(), Format::Own).unwrap();
     assert_eq!(register.len(), towers.iter().filter(|tower| tower.register_id.is_some()).count(), "{report:?}");
     register
 }

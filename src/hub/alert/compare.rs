@@ -257,8 +257,10 @@ fn antenna(kept: &Kept, levels: &Levels) -> Vec<HubEvidence> {
     let mut all = Vec::new();
     if let Some(turned) = levels.turned() {
         let value = format!("{:.0}° by the levels at {} nodes", turned.found_deg, turned.nodes);
-        let expected =
-            format!("{:.0}°, as registered (chi-square worse by {:.0})", turned.registered_deg, turned.better);
+        let expected = format!(
+            "{:.0}°, as registered (it fits the levels worse by {:.0} in chi-square)",
+            turned.registered_deg, turned.better
+        );
         all.push(found("RF-11", vec![evidence("direction of the antenna, degrees from north", value, expected)]));
     }
     let heard = |across: &Across| {
@@ -291,7 +293,7 @@ fn moved(kept: &Kept, off: &OffSite) -> HubEvidence {
         values: vec![evidence(
             "distance from the registered site, m",
             value,
-            format!("at most {:.0}, the larger of 500 m and three times CEP50", off.limit_m),
+            format!("at most {:.0}, the larger of 500 m and three times the radius that holds half", off.limit_m),
         )],
         innocent: &[
             "wrong coordinates in the register",

@@ -330,6 +330,9 @@ fn record(emitter: &mut Emitter, heard: &Heard<'_>, relative: Option<RelativeCar
         emitter.note_identity(identity, heard.at);
     }
     emitter.note_blocks(observation, heard.node, heard.at);
+    if line.is_none() {
+        emitter.note_restart(heard);
+    }
     emitter.make_room_for(heard.node);
     let next_line = emitter.lines;
     let sighting = emitter.sightings.entry(heard.node.clone()).or_insert_with(|| Sighting {
@@ -339,19 +342,25 @@ fn record(emitter: &mut Emitter, heard: &Heard<'_>, relative: Option<RelativeCar
         stream: observation.receiver.stream.clone(),
         first: heard.at,
         last: heard.at,
+        followed: observation.at_ns - observation.first_ns,
         count: 0,
         level: observation.level,
         snr_db: observation.snr_db,
         carrier: observation.carrier,
         relative,
         timing: observation.timing,
+        bearing: observation.bearing,
+        passed: Vec::new(),
+        anchor: None,
         content: observation.content_sha256.clone(),
         lines: Vec::new(),
     });
     sighting.count += 1;
     sighting.first = sighting.first.min(heard.at);
     if heard.at >= sighting.last {
+        sighting.pass(observation);
         sighting.last = heard.at;
+        sighting.followed = observation.at_ns - observation.first_ns;
         sighting.position = observation.position.or(sighting.position);
         sighting.clock = observation.clock;
         if sighting.stream != observation.receiver.stream {
@@ -364,6 +373,7 @@ fn record(emitter: &mut Emitter, heard: &Heard<'_>, relative: Option<RelativeCar
         sighting.carrier = observation.carrier;
         sighting.relative = relative;
         sighting.timing = observation.timing.or(sighting.timing);
+        sighting.bearing = observation.bearing;
         if observation.content_sha256.is_some() {
             sighting.content.clone_from(&observation.content_sha256);
         }

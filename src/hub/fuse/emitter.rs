@@ -1,10 +1,12 @@
 //! What the hub remembers of one transmitter; all of it bounded, all of it kept across restarts.
 
+use super::passed::Passed;
 use crate::cell::{CellIdentity, CellKey};
 use crate::observation::{
-    CarrierError, Clock, Evidence, Finding, FrameTiming, Level, NodeId, Observation, Octets, Origin, Position, Tier,
+    Bearing, CarrierError, Clock, Evidence, Finding, FrameTiming, Level, NodeId, Observation, Octets, Origin, Position,
+    Tier,
 };
-use crate::units::{Db, Ppb, Timestamp};
+use crate::units::{Db, Nanos, Ppb, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -122,6 +124,9 @@ pub struct Sighting {
     pub first: Timestamp,
     /// Last heard.
     pub last: Timestamp,
+    /// How long its receiver had followed it by then.
+    #[serde(default)]
+    pub followed: Nanos,
     /// Observations.
     pub count: u64,
     /// Latest level.
@@ -134,6 +139,15 @@ pub struct Sighting {
     pub relative: Option<RelativeCarrier>,
     /// Latest frame timing.
     pub timing: Option<FrameTiming>,
+    /// Latest direction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearing: Option<Bearing>,
+    /// Places that the node came by before, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<Passed>,
+    /// Where it was when the last of them was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<Position>,
     /// Hash of the stable octets that the node received last.
     #[serde(default)]
     pub content: Option<Octets>,
@@ -229,6 +243,9 @@ pub struct Emitter {
     /// When nodes were last asked to dwell on it.
     #[serde(default)]
     pub asked: Option<Timestamp>,
+    /// When it last began to count its frames anew, as far as a node has noticed: frames read before go into no fix with those read since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarted: Option<Timestamp>,
     /// When it is to be placed next; `None`: nothing new was heard since it was placed.
     #[serde(default)]
     pub due: Option<Timestamp>,
@@ -252,6 +269,7 @@ impl Emitter {
             licence: Licence::Unknown,
             lines: 0,
             asked: None,
+            restarted: None,
             due: None,
         }
     }
@@ -391,6 +409,7 @@ impl Emitter {
             self.licence = other.licence;
         }
         self.observations += other.observations;
+        self.restarted = self.restarted.max(other.restarted);
         for seen in other.identities {
             match self.identities.iter_mut().find(|mine| mine.identity == seen.identity) {
                 Some(mine) => {

@@ -29,7 +29,9 @@ mod associate;
 pub mod carrier;
 mod emitter;
 mod node;
+pub mod passed;
 pub mod relate;
+mod restart;
 mod succession;
 #[cfg(test)]
 mod tests;

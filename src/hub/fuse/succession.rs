@@ -62,6 +62,7 @@ impl Fuse {
             .flat_map(|sighting| sighting.lines.iter().map(|line| (sighting.node.clone(), line.clone())))
             .collect();
         self.alter(former, |former| {
+            former.restarted = former.restarted.max(Some(since));
             for sighting in former.sightings.values_mut() {
                 // Frames may be counted anew since: those of before go into no fix with those of now.
                 if sighting.last < since {

@@ -79,6 +79,7 @@ fn hear(node: &Node, station: &Station, second: i64) -> Observation {
             rate_ppb: Ppb(seen_ppb),
             rate_sigma_ppb: Ppb(20.0),
         }),
+        bearing: None,
         broadcast: vec![],
         fields: None,
         content_sha256: None,

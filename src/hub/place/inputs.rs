@@ -2,6 +2,7 @@
 //! serve as the clock where a node has no time of its own.
 
 use super::timekeeping::{Timekeeping, name};
+use super::way::Way;
 use super::{Atlas, PlaceConfig};
 use crate::cell::CellKey;
 use crate::hub::fuse::{Emitter, EmitterId, Fuse, Licence, Sighting};
@@ -55,11 +56,12 @@ impl<'a> References<'a> {
         self.by_node.get(node).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The cells that give the most of `nodes` a clock: always the one that helps most of those that have least.
+    /// The cells that `least` of `nodes` hear and that give the most of them a clock: always the one that helps most of those that have least.
     fn choose(
         &self,
         nodes: &BTreeSet<&NodeId>,
         not: CellKey,
+        least: usize,
         serves: impl Fn(&Emitter, &Sighting) -> bool,
     ) -> Vec<&'a Emitter> {
         let mut hearers: BTreeMap<EmitterId, (&'a Emitter, Vec<&NodeId>)> = BTreeMap::new();
@@ -79,7 +81,7 @@ impl<'a> References<'a> {
             };
             let next = hearers
                 .iter()
-                .filter(|(id, (_, heard_by))| !taken.contains(*id) && heard_by.len() >= 2)
+                .filter(|(id, (_, heard_by))| !taken.contains(*id) && heard_by.len() >= least)
                 .max_by_key(|(id, (_, heard_by))| (gain(heard_by), heard_by.len(), std::cmp::Reverse(**id)));
             let Some((emitter, heard_by)) = next.map(|(_, entry)| entry).filter(|(_, nodes)| gain(nodes) > 0) else {
                 break;
@@ -92,13 +94,15 @@ impl<'a> References<'a> {
     }
 }
 
-/// The problem of one emitter; `None` where nothing of it is fresh.
+/// The problem of one emitter; `None` where nothing of it is fresh. Of one that is `standing`, nodes in vehicles say what they heard on
+/// their way.
 pub(super) fn inputs(
     emitter: &Emitter,
     references: &References<'_>,
     time: &Timekeeping,
     atlas: &Atlas,
     config: &PlaceConfig,
+    standing: bool,
 ) -> Option<Inputs> {
     let since = emitter.last - config.window;
     let fresh = move |sighting: &Sighting| sighting.last >= since;
@@ -106,15 +110,20 @@ pub(super) fn inputs(
     // A licensed cell that jumped is placed by what was read since.
     let since_jump = |s: &Sighting| !time.phases().began_after(name(emitter), s.last);
     let own: Vec<&Sighting> = emitter.sightings.values().filter(|s| fresh(s) && since_jump(s)).collect();
-    let mut lines: Vec<(&NodeId, Observation)> = own.iter().map(|s| (&s.node, observation(emitter.key, s))).collect();
+    let present = |s: &Sighting| Observation { timing: emitter.present_timing(s), ..observation(emitter.key, s) };
+    let mut lines: Vec<(&NodeId, Observation)> = own.iter().map(|s| (&s.node, present(s))).collect();
+    let way = Way::of(emitter, &own, standing);
+    lines.extend(way.observations(emitter));
     let mut sites: BTreeMap<CellKey, Position> = BTreeMap::new();
     let mut clocks = Vec::new();
 
     let ground_m = config.ground_m.unwrap_or_else(|| mean_height(&own));
-    let timed = own.iter().filter(|s| s.timing.is_some() && s.position.is_some());
+    let timed = own.iter().filter(|s| s.position.is_some() && emitter.present_timing(s).is_some());
     if timed.clone().any(|s| !disciplined(&s.clock)) {
         let nodes: BTreeSet<&NodeId> = timed.map(|s| &s.node).collect();
-        let chosen = references.choose(&nodes, emitter.key, serves);
+        // A cell that one node hears at one place gives it no clock in common with anything.
+        let least = if way.is_empty() { 2 } else { 1 };
+        let chosen = references.choose(&nodes, emitter.key, least, serves);
         let linked = one_group(&nodes, &own, &chosen);
         for licensed in chosen {
             let Licence::Listed { register_id, .. } = &licensed.licence else { continue };
@@ -129,6 +138,7 @@ pub(super) fn inputs(
                     lines.push((&sighting.node, observation(name(licensed), sighting)));
                 }
             }
+            lines.extend(way.references(licensed, name(licensed), |read| time.trusts(licensed, read)));
         }
     }
     let heard: Vec<Heard<'_>> = lines.iter().map(|(node, observation)| Heard { node, observation }).collect();
@@ -173,7 +183,7 @@ fn mean_height(own: &[&Sighting]) -> f64 {
 pub(super) fn observation(cell: CellKey, sighting: &Sighting) -> Observation {
     Observation {
         at_ns: sighting.last,
-        first_ns: sighting.first,
+        first_ns: sighting.last - sighting.followed,
         clock: sighting.clock,
         position: sighting.position,
         cell,
@@ -182,6 +192,7 @@ pub(super) fn observation(cell: CellKey, sighting: &Sighting) -> Observation {
         snr_db: sighting.snr_db,
         carrier: sighting.carrier,
         timing: sighting.timing,
+        bearing: sighting.bearing,
         broadcast: Vec::new(),
         fields: None,
         content_sha256: None,
@@ -189,13 +200,15 @@ pub(super) fn observation(cell: CellKey, sighting: &Sighting) -> Observation {
     }
 }
 
-/// The newest of an emitter's observations that are fresh together.
+/// The newest of an emitter's observations, and how many places it is heard at.
 pub(super) fn newest(emitter: &Emitter, window: Nanos) -> (Timestamp, usize) {
-    (emitter.last, emitter.sightings.values().filter(|s| s.last >= emitter.last - window).count())
+    let fresh = emitter.sightings.values().filter(|s| s.last >= emitter.last - window);
+    (emitter.last, fresh.map(|s| 1 + s.before().count()).sum())
 }
 
-/// The oldest of the observations that go into a fix.
+/// The oldest of the observations that go into a fix; places on a vehicle's way count if they were used.
 pub(super) fn oldest(emitter: &Emitter, window: Nanos) -> Timestamp {
-    let fresh = emitter.sightings.values().map(|s| s.last).filter(|last| *last >= emitter.last - window);
-    fresh.min().unwrap_or(emitter.last)
+    let own: Vec<&Sighting> = emitter.sightings.values().filter(|s| s.last >= emitter.last - window).collect();
+    let way = Way::of(emitter, &own, true);
+    own.iter().map(|s| s.last).chain(way.oldest()).min().unwrap_or(emitter.last)
 }

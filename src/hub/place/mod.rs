@@ -15,7 +15,9 @@
 //! frames are numbered and rates are measured, so observations need not be of one second. Licensed cells are clocks as long as they
 //! have no twin and are not themselves found off their site.
 //!
-//! Limits: one observation a node and emitter goes into a fix (older ones of the same stream would add precision); sites of the register
+//! A node in a vehicle also says what it heard on its way ([`way`](self)), as long as few nodes hear a transmitter that stands.
+//!
+//! Limits: one observation a node, place and emitter goes into a fix (older ones of the same stream would add precision); sites of the register
 //! have the height of the nodes' mean unless the configuration gives the ground.
 
 pub mod antenna;
@@ -26,6 +28,7 @@ mod journey;
 mod off_site;
 mod record;
 mod timekeeping;
+mod way;
 
 pub use atlas::{Atlas, Site};
 pub use delays::{Late, Paths, REPEATER_NS};
@@ -395,10 +398,11 @@ fn place_by_time(
     let Ground { atlas, config } = *ground;
     let (at_ns, nodes) = inputs::newest(emitter, config.window);
     if nodes < 2 {
-        let reason = "only one node hears it; frame times need three, bearings two";
+        let reason = "only one node hears it, at one place; frame times need three places, bearings two";
         return Kept::new(emitter, at, Placed::none(at_ns, reason));
     }
-    let Some(mut inputs) = inputs::inputs(emitter, references, time, atlas, config) else {
+    let standing = site.is_none() && !before.is_some_and(|before| before.placed.moves());
+    let Some(mut inputs) = inputs::inputs(emitter, references, time, atlas, config, standing) else {
         return Kept::new(emitter, at, Placed::none(at_ns, "nothing of it is fresh"));
     };
     if !inputs.suspect.levels.is_empty() {

@@ -193,6 +193,13 @@ pub struct Input {
     pub late: f64,
 }
 
+impl Input {
+    /// It fits the place, and by a direct path.
+    fn fits(&self) -> bool {
+        self.normalised.abs() < FITS_SIGMAS && self.late < 0.5
+    }
+}
+
 /// The share of the probability that lies in a country.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Country {
@@ -281,9 +288,31 @@ impl Placed {
 
     /// The likeliest place fits every frame time as a direct path, with measurements to spare that could have contradicted it.
     pub fn explains_all(&self) -> bool {
-        let fits = |input: &Input| input.kind != "timing" || (input.normalised.abs() < FITS_SIGMAS && input.late < 0.5);
+        let fits = |input: &Input| input.kind != "timing" || input.fits();
         let checked = self.spare.is_some_and(|spare| spare >= SPARE);
         checked && self.best().is_some_and(|best| best.inputs.iter().all(fits))
+    }
+
+    /// Whether measurements were left over that could have shown the place to be wrong, and whether they did, in words.
+    pub fn checked(&self) -> Option<String> {
+        let (spare, best) = (self.spare?, self.best()?);
+        if spare < SPARE {
+            return Some(
+                "not checked: there are just enough measurements for a place, and none left over that could show one of them to be wrong"
+                    .to_owned(),
+            );
+        }
+        let more = match spare.round().max(1.0) {
+            1.0 => "one measurement more than a place needs".to_owned(),
+            n => format!("{n:.0} measurements more than a place needs"),
+        };
+        let odd = best.inputs.iter().filter(|input| !input.fits()).count();
+        let verdict = match odd {
+            0 => "all of them agree".to_owned(),
+            1 => "one of all does not agree and counts little".to_owned(),
+            n => format!("{n} of all do not agree and count little"),
+        };
+        Some(format!("there is about {more}: {verdict}"))
     }
 
     /// The likeliest position.

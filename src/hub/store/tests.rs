@@ -21,6 +21,7 @@ pub(super) fn observation(number: i64) -> Item {
         snr_db: Db(20.0),
         carrier: CarrierError { hz: Hz(0.0), ppb: Ppb(0.0), sigma_ppb: Ppb(1.0) },
         timing: None,
+        bearing: None,
         broadcast: vec![],
         fields: None,
         content_sha256: None,

@@ -2,8 +2,8 @@ use super::*;
 use crate::cell::{CellIdentity, CellKey, Rat};
 use crate::observation::gsm::{CellSelection, GsmFields, SiType};
 use crate::observation::{
-    BroadcastBlock, CarrierError, Clock, ClockSource, Evidence, Fields, Finding, FrameName, FrameTiming, Health, Level,
-    Observation, Position, ReceiverState, Tier, Tombstone,
+    Bearing, BroadcastBlock, CarrierError, Clock, ClockSource, Evidence, Fields, Finding, FrameName, FrameTiming,
+    Health, Level, Observation, Position, ReceiverState, Tier, Tombstone,
 };
 use crate::units::{Db, Dbfs, Dbm, Hz, Nanos, Ppb};
 use proptest::prelude::*;
@@ -59,6 +59,7 @@ fn observation() -> Observation {
             rate_ppb: Ppb(-124.0),
             rate_sigma_ppb: Ppb(4.5),
         }),
+        bearing: None,
         broadcast: vec![BroadcastBlock {
             name: "SI3".to_owned(),
             octets: Octets(hex::decode("49061b2bd925f030013e68010a9d0f65fcc000002b2b2b").unwrap()),
@@ -143,7 +144,16 @@ fn envelopes_agree_to_the_octet_with_an_independent_implementation() {
     let second = envelope(2, hash(&first_octets), 1_767_225_602, vec![Item::Health(Box::new(health()))]);
     let lost = Item::Tombstone(Tombstone { seq: 2, sha256: hash(&health_octets), items: 1 });
     let tombstone = envelope(2, hash(&first_octets), 1_767_225_700, vec![lost]);
-    for (theirs, ours) in [(first_octets, first()), (health_octets, second), (vector("tombstone"), tombstone)] {
+    let bearing = Some(Bearing { deg: 271.5, sigma_deg: 4.0 });
+    let found = Item::Observation(Box::new(Observation { bearing, ..observation() }));
+    let third = envelope(3, hash(&health_octets), 1_767_225_603, vec![found]);
+    let all = [
+        (first_octets, first()),
+        (health_octets, second),
+        (vector("tombstone"), tombstone),
+        (vector("bearing"), third),
+    ];
+    for (theirs, ours) in all {
         assert_eq!(open(&theirs, keys).unwrap().envelope, ours);
         assert_eq!(hex::encode(seal(&ours, &node_key()).unwrap()), hex::encode(&theirs));
         assert_eq!(reopen(&theirs).unwrap(), ours);

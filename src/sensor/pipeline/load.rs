@@ -44,6 +44,7 @@ fn load_item(number: u64) -> Item {
         snr_db: Db(12.0),
         carrier: CarrierError { hz: Hz(0.0), ppb: Ppb(0.0), sigma_ppb: Ppb(1.0) },
         timing: None,
+        bearing: None,
         broadcast: ["SI1", "SI2", "SI2ter", "SI3", "SI4", "SI13"].map(block).to_vec(),
         fields: None,
         content_sha256: Some(Octets(vec![0; 32])),

@@ -308,6 +308,7 @@ impl Border {
             snr_db: snr,
             carrier: CarrierError { hz: Hz(ppb.0 * 1e-9 * cell.cell.center_hz as f64), ppb, sigma_ppb: Ppb(sigma_ppb) },
             timing: Some(timing),
+            bearing: None,
             broadcast: Vec::new(),
             fields: None,
             content_sha256: Some(content(config.seed, c)),

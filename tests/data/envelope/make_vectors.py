@@ -123,6 +123,13 @@ second = envelope(2, sha256(first), 1_767_225_602_000_000_000, [{"health": HEALT
 tombstone = envelope(
     2, sha256(first), 1_767_225_700_000_000_000, [{"tombstone": {"seq": 2, "sha256": sha256(second), "items": 1}}]
 )
+# What a node with a direction finder tells besides.
+bearing = envelope(
+    3,
+    sha256(second),
+    1_767_225_603_000_000_000,
+    [{"observation": {**OBSERVATION, "bearing": {"deg": 271.5, "sigma_deg": 4.0}}}],
+)
 ack = sign("hub", HUB_SEED, {"schema": 1, "node": "pole-1", "boot": BOOT, "upto": 2})
 ack_beyond = sign(
     "hub", HUB_SEED, {"schema": 1, "node": "pole-1", "boot": BOOT, "upto": 2, "beyond": [[4, 4], [6, 300]]}
@@ -133,6 +140,7 @@ for name, octets in {
     "observation-and-finding": first,
     "health": second,
     "tombstone": tombstone,
+    "bearing": bearing,
     "ack": ack,
     "ack-beyond": ack_beyond,
     "newer-schema": newer,

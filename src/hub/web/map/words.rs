@@ -17,18 +17,18 @@ pub(super) fn words(fix: &Placed) -> Markup {
         }
         div.scroll {
             table.stack {
-                thead { tr { th { "Place" } th { "Coordinates (WGS-84)" } th { "Share" } th { "Half of it within" } th { "95 % region" } th { "Least possible" } } }
+                thead { tr { th { "Place" } th { "Coordinates (WGS-84)" } th { "Probability" } th { "As likely inside as outside of" } th { "Almost surely within (95 %)" } th { "The best that these nodes could do" } } }
                 tbody {
                     @for (number, solution) in fix.solutions.iter().enumerate() {
                         tr {
                             td data-label="Place" { strong { (letter(number)) } }
                             td.number data-label="Coordinates" { (page::position(&at(solution))) }
-                            td.number data-label="Share" { (format!("{:.0} %", 100.0 * solution.weight)) }
-                            td.number data-label="Half of it within" { (format!("{:.0} m", solution.cep50_m)) }
-                            td.number data-label="95 % region" { @if let Some(region) = solution.ellipses.last() {
+                            td.number data-label="Probability" { (format!("{:.0} %", 100.0 * solution.weight)) }
+                            td.number data-label="As likely inside as outside of" { (format!("{:.0} m", solution.cep50_m)) }
+                            td.number data-label="Almost surely within (95 %)" { @if let Some(region) = solution.ellipses.last() {
                                 (format!("{:.0} by {:.0} m, along {:.0}°", region.semi_major_m, region.semi_minor_m, region.azimuth_deg))
                             } }
-                            td.number data-label="Least possible" { (solution.bound_cep50_m.map_or("not known".to_owned(), |m| format!("{m:.0} m"))) }
+                            td.number data-label="The best that these nodes could do" { (solution.bound_cep50_m.map_or("not known".to_owned(), |m| format!("{m:.0} m"))) }
                         }
                     }
                 }
@@ -39,7 +39,10 @@ pub(super) fn words(fix: &Placed) -> Markup {
             dd {
                 (fix.method.map_or("", Basis::words))
                 @if !fix.clocks.is_empty() { ": " (fix.clocks.join(", ")) }
-                @if let Some(spare) = fix.spare { (format!("; {spare:.1} measurements to check it with")) }
+            }
+            @if let Some(checked) = fix.checked() {
+                dt { "Checked" }
+                dd { (checked) }
             }
             dt { "As of" }
             dd { (page::time(fix.at_ns)) }
@@ -98,7 +101,7 @@ fn inputs(fix: &Placed) -> Markup {
     html! {
         div.scroll {
             table.stack {
-                thead { tr { th { "Place" } th { "Node" } th { "What" } th { "Measured less expected" } th { "In sigmas" } th { "Leverage" } th { "Late path" } } }
+                thead { tr { th { "Place" } th { "Node" } th { "What" } th { "Measured less expected" } th { "In standard deviations" } th { "Share that the place uses up" } th { "Probably a reflection" } } }
                 tbody {
                     @for (number, solution) in fix.solutions.iter().enumerate() {
                         @for input in &solution.inputs {
@@ -107,9 +110,9 @@ fn inputs(fix: &Placed) -> Markup {
                                 td data-label="Node" { (input.node.as_ref().map_or("", |node| node.as_str())) }
                                 td data-label="What" { (input.kind) }
                                 td.number data-label="Measured less expected" { (format!("{:+.1} {}", input.residual, input.unit)) }
-                                td.number data-label="In sigmas" { (format!("{:+.1}", input.normalised)) }
-                                td.number data-label="Leverage" { (format!("{:.2}", input.leverage)) }
-                                td.number data-label="Late path" { (format!("{:.0} %", 100.0 * input.late)) }
+                                td.number data-label="In standard deviations" { (format!("{:+.1}", input.normalised)) }
+                                td.number data-label="Share that the place uses up" { (format!("{:.0} %", 100.0 * input.leverage)) }
+                                td.number data-label="Probably a reflection" { (format!("{:.0} %", 100.0 * input.late)) }
                             }
                         }
                     }
