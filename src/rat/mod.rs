@@ -55,6 +55,8 @@ pub struct Options {
     pub lte: lte::Options,
     /// The one standard to receive; `None`: all.
     pub only: Option<Rat>,
+    /// LTE cells that [`Receivers::learn`] is told of are followed, though the stream is not searched for them.
+    pub watch_lte: bool,
 }
 
 /// Every receiver on one stream. A standard whose narrowest carrier does not fit into the stream is passed over by its receiver.
@@ -64,6 +66,7 @@ pub struct Options {
 pub struct Receivers {
     gsm: Option<gsm::Receiver>,
     lte: Option<lte::carriers::Carriers>,
+    watch: Option<lte::watch::Watch>,
     at: u64,
     waiting: Vec<CellReport>,
 }
@@ -73,6 +76,7 @@ impl Receivers {
     pub fn new(stream: &StreamInfo, options: Options) -> Receivers {
         let wanted = |rat: Rat| options.only.is_none_or(|only| only == rat);
         Receivers {
+            watch: options.watch_lte.then(|| lte::watch::Watch::new(stream, options.lte.clone())),
             gsm: wanted(Rat::Gsm).then(|| gsm::Receiver::new(stream, options.gsm)),
             lte: wanted(Rat::Lte).then(|| lte::carriers::Carriers::new(stream, options.lte)),
             at: 0,
@@ -91,6 +95,9 @@ impl Receivers {
             }
             if let Some(lte) = &mut self.lte {
                 lte.process(now, &mut self.waiting);
+            }
+            if let Some(watch) = &mut self.watch {
+                watch.process(now, &mut self.waiting);
             }
             self.at += now.len() as u64;
             if self.at.is_multiple_of(SLICE) {
@@ -111,7 +118,16 @@ impl Receivers {
         if let Some(lte) = &mut self.lte {
             lte.finish(reports);
         }
+        if let Some(watch) = &mut self.watch {
+            watch.finish(reports);
+        }
         reports.len() - before
+    }
+
+    /// Takes over what was heard in a stretch of the stream that was searched elsewhere and began `since` after it; whether it is old
+    /// news by now, see [`lte::watch::Watch::learn`].
+    pub fn learn(&mut self, report: &CellReport, since: Nanos) -> bool {
+        self.watch.as_mut().is_some_and(|watch| watch.learn(report, since))
     }
 
     fn tell(&mut self, reports: &mut Vec<CellReport>) {

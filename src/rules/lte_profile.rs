@@ -74,7 +74,7 @@ impl LteProfile {
         let sib1 = fields.sib1.as_ref();
         let layers = fields.sib5.as_ref().map(|layers| {
             let known = |layer: &crate::observation::lte::EutraLayer| {
-                Some((lte_downlink(layer.earfcn.into())?.0 as u64, layer.priority.unwrap_or(0)))
+                Some((lte_downlink(layer.earfcn)?.0 as u64, layer.priority.unwrap_or(0)))
             };
             layers.iter().filter_map(known).collect()
         });

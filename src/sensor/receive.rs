@@ -1,6 +1,7 @@
 //! The receiver thread: blocks of the ring become observations and findings, in the order of the stream.
 
 mod aside;
+mod heard;
 
 use super::cadence::Cadence;
 use super::evidence::Tap;
@@ -12,7 +13,7 @@ use super::spool::Class;
 use super::tour::{Next, Tour};
 use super::waterfall::Waterfall;
 use super::whereabouts::Whereabouts;
-use crate::cell::{CellKey, Rat};
+use crate::cell::Rat;
 use crate::observation::{Clock, Fields, Finding, Item, Observation, Position};
 use crate::radio::ring::Reader;
 use crate::radio::source::{Event, SourceError, StreamInfo};
@@ -20,6 +21,7 @@ use crate::rat::{self, CellReport, Receivers};
 use crate::rules::Engine;
 use crate::units::{Hz, Nanos, Timestamp};
 use aside::Aside;
+use heard::Heard;
 use num_complex::Complex32;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -168,6 +170,16 @@ impl Hearing {
         self.receivers.process(samples, &mut self.reports);
     }
 
+    /// Takes over what was found in a stretch of this stream, and takes out of it what is old news by now.
+    fn learn(&mut self, kept: &mut Kept) {
+        let of_this = (&kept.info.stream, kept.info.center, kept.info.sample_rate)
+            == (&self.info.stream, self.info.center, self.info.sample_rate);
+        if of_this && kept.info.start >= self.info.start {
+            let since = kept.info.start - self.info.start;
+            kept.reports.retain(|report| !self.receivers.learn(report, since));
+        }
+    }
+
     /// Whether there is something to be judged.
     pub fn has_news(&self) -> bool {
         !self.reports.is_empty()
@@ -213,30 +225,11 @@ impl Hearing {
     }
 }
 
-/// Cells that a station has heard lately.
-struct Heard {
-    /// When each was reported last, and how many messages it had then.
-    cells: BTreeMap<CellKey, (Timestamp, u64)>,
-    /// One that was not reported for so long does not count any more.
-    lately: Nanos,
-}
-
-impl Heard {
-    fn new(lately: Nanos) -> Heard {
-        Heard { cells: BTreeMap::new(), lately }
-    }
-
-    /// Another stream begins: its messages are counted from none.
-    fn restart(&mut self) {
-        self.cells.values_mut().for_each(|(_, messages)| *messages = 0);
-    }
-}
-
 impl Station<'_> {
     /// Receives until the source ends or `stop` is set, and then says the last of every cell.
     ///
-    /// With a lab, a stream above 6 Msps has its LTE searched there, a stretch now and then, and not followed all the time; of one above
-    /// 32 Msps only the spectrum is looked at.
+    /// With a lab, a stream above 6 Msps has its LTE searched there, a stretch now and then, and what is found is followed here; of one
+    /// above 32 Msps only the spectrum is looked at.
     ///
     /// # Errors
     /// What made the source fail; what was received before it is told all the same.
@@ -253,6 +246,9 @@ impl Station<'_> {
             if let Some(lab) = &mut lab
                 && let Some(mut kept) = lab.result()
             {
+                if let Some(stream) = &mut stream {
+                    stream.learn(&mut kept);
+                }
                 self.tell_kept(&mut heard, &mut kept);
                 lab.give_up(kept);
             }
@@ -296,7 +292,7 @@ impl Station<'_> {
                     aside = (fast && !too_fast).then(Aside::default);
                     let only = fast.then_some(Rat::Gsm);
                     let gsm = rat::gsm::Options { search_short: lab.is_none(), ..rat::gsm::Options::default() };
-                    let options = rat::Options { only, gsm, ..rat::Options::default() };
+                    let options = rat::Options { only, gsm, watch_lte: fast, ..rat::Options::default() };
                     stream = (!too_fast).then(|| self.hearing((info, options)));
                 }
                 Ok((Event::End, _)) => break Ok(()),

@@ -14,15 +14,18 @@ mod lte_support;
 #[path = "../rules/support.rs"]
 mod support;
 
+use daen::cell::CellKey;
 use daen::dsp::channelizer::Channelizer;
 use daen::dsp::spectrum::Welch;
 use daen::locate::problem::{Arrival, Clock, Late, Problem};
 use daen::locate::{Enu, METRES_PER_NS, locate};
 use daen::observation::Observation;
 use daen::radio::source::StreamInfo;
+use daen::rat::CellReport;
 use daen::rat::gsm::coding::{BURST_BITS, Place, XcchDecoder, encode_xcch};
 use daen::rat::gsm::{Options, Receiver};
 use daen::rat::lte;
+use daen::rat::lte::watch::Watch;
 use daen::rules::{Config, Engine};
 use daen::synth::channel::Noise;
 use daen::synth::gsm::Picos;
@@ -381,6 +384,43 @@ fn lte_follow(bencher: Bencher, (msps, blocks, ports, says): (f64, usize, usize,
         .bench_local_refs(|receiver| {
             let mut reports = Vec::new();
             receiver.process(after, &mut reports);
+            reports.len()
+        });
+}
+
+/// Cells of 50 blocks on as many carriers of a stream of 20 Msps, known from a stretch of it and followed: MIB, carrier and timing.
+#[divan::bench(args = [1, 3], sample_count = 5, sample_size = 1)]
+fn lte_watch(bencher: Bencher, carriers: usize) {
+    let (rate, known) = (20e6, 640);
+    let never = lte::Options { search_interval: Nanos::from_secs(1_000), ..lte::Options::default() };
+    let (mut receiver, mut found) = (lte::Receiver::new(&stream(1.92e6), never.clone()), Vec::new());
+    receiver.process(&lte_signal(1.92e6, 50, 1, Says::Mib, 340), &mut found);
+    let found = found.pop().expect("the cell is known");
+    let mut samples = vec![Complex32::default(); (rate * 1e-3) as usize * 2 * known];
+    let keys: Vec<CellKey> =
+        (0..carriers).map(|n| CellKey { center_hz: 939_000_000 + 6_000_000 * n as u64, ..found.key }).collect();
+    for key in &keys {
+        let config = DownlinkConfig::new(Cell { load: 0.5, ..Cell::new(key.id, 50) }, key.carrier(), Dbfs(-25.0));
+        let mut downlink = Downlink::new(&stream(rate), Ppb(0.0), config).expect("all values are in range");
+        downlink.add_to(SampleIndex(0), &mut samples);
+    }
+    Noise::new(1, Dbfs(-45.0), Hz(rate)).add_to(SampleIndex(0), &mut samples);
+    let (before, after) = samples.split_at(samples.len() / 2);
+    bencher
+        .counter(ItemsCount::new(after.len()))
+        .with_inputs(|| {
+            let mut watch = Watch::new(&stream(rate), never.clone());
+            for &key in &keys {
+                watch.learn(&CellReport { key, ..found.clone() }, Nanos(0));
+            }
+            let mut reports = Vec::new();
+            watch.process(before, &mut reports);
+            assert!(keys.iter().all(|key| reports.iter().any(|report| report.key == *key)), "all are followed");
+            watch
+        })
+        .bench_local_refs(|watch| {
+            let mut reports = Vec::new();
+            watch.process(after, &mut reports);
             reports.len()
         });
 }

@@ -257,7 +257,7 @@ impl Border {
                 prach.zero_correlation_zone = [11, 12, 13][self.dice.roll(3) as usize];
                 let others = of.layers.iter().filter(|other| other.0 != carrier);
                 let others: Vec<_> =
-                    others.map(|other| layer(lte_earfcn(other.0, other.1).unwrap() as u16, other.3)).collect();
+                    others.map(|other| layer(lte_earfcn(other.0, other.1).unwrap(), other.3)).collect();
                 f.sib7.as_mut().unwrap().layers = vec![gsm_layer(&of.arfcns[..5], 1)];
                 if others.is_empty() {
                     // One LTE carrier: GSM is the only way out, which is how calls fall back.

@@ -35,7 +35,7 @@ pub struct LteCell {
 }
 
 /// A layer of SIB5 or of SIB3's kind.
-pub fn layer(earfcn: u16, priority: u8) -> EutraLayer {
+pub fn layer(earfcn: u32, priority: u8) -> EutraLayer {
     EutraLayer {
         earfcn,
         q_rx_lev_min: -62,

@@ -163,11 +163,11 @@ fn root(block: RootBlock, begin: usize, passing: &mut Vec<Range<usize>>) -> Sib 
             if let Some(info) = &block.root.ac_barring_info {
                 passing.push(presence + 2..presence + 2 + radio::ac_barring_bits(info));
             }
-            Sib::Sib2(Box::new(radio::sib2(&block.root)))
+            Sib::Sib2(Box::new(radio::sib2(&block)))
         }
         RootBlock::Sib3(block) => Sib::Sib3(reselection::sib3(&block)),
         RootBlock::Sib4(block) => Sib::Sib4(reselection::sib4(&block.root)),
-        RootBlock::Sib5(block) => Sib::Sib5(reselection::sib5(&block.root)),
+        RootBlock::Sib5(block) => Sib::Sib5(reselection::sib5(&block)),
         RootBlock::Sib6(block) => Sib::Sib6(reselection::sib6(&block.root)),
         RootBlock::Sib7(block) => Sib::Sib7(reselection::sib7(&block.root)),
         RootBlock::Sib8(block) => Sib::Sib8(reselection::sib8(&block.root)),

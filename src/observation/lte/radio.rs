@@ -202,7 +202,7 @@ pub struct Sib2 {
     pub ue_timers: UeTimers,
     /// ul-CarrierFreq; `None`: the default distance from the downlink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ul_earfcn: Option<u16>,
+    pub ul_earfcn: Option<u32>,
     /// ul-Bandwidth, resource blocks; `None`: as the downlink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ul_prb: Option<u8>,

@@ -125,8 +125,8 @@ pub struct Sib4 {
 /// One carrier of SystemInformationBlockType5; TS 36.331 clause 6.3.1. Thresholds count in steps of 2 dB.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EutraLayer {
-    /// dl-CarrierFreq; 65535: the carrier stands in an extension that is not decoded.
-    pub earfcn: u16,
+    /// dl-CarrierFreq, or dl-CarrierFreq-v9e0 where the number is above 65535.
+    pub earfcn: u32,
     /// q-RxLevMin, steps of 2 dBm.
     pub q_rx_lev_min: i8,
     /// p-Max.

@@ -39,9 +39,9 @@ pub const MAX_FINAL: usize = 64;
 /// Raster of carriers; TS 36.104 clause 5.7.2.
 const RASTER: f64 = 100e3;
 /// Half of six resource blocks: what must lie inside the stream.
-const LEAST_HALF: Hz = Hz(540e3);
+pub(super) const LEAST_HALF: Hz = Hz(540e3);
 /// Part of a stream to either side of its centre that a receiver's filters leave.
-const USABLE: f64 = 0.485;
+pub(super) const USABLE: f64 = 0.485;
 /// Samples looked at by one probe.
 const WINDOW: Nanos = Nanos::from_millis(160);
 /// Less than three frames hold no MIB worth the search.
@@ -56,17 +56,17 @@ const WHOLE_EVERY: u64 = 4;
 /// Offsets of a fair oscillator: 5 ppm at 3 GHz.
 const FAIR: Hz = Hz(15e3);
 /// What a carrier's error is searched beyond what it was found to be.
-const SPARE: Hz = Hz(15e3);
+pub(super) const SPARE: Hz = Hz(15e3);
 /// A carrier without a cell for so long is given up.
 const SILENT: Nanos = Nanos::from_secs(30);
 /// The lowest rate of a receiver; TS 36.211 table 6.12-1 with an FFT of 128.
-const LEAST_RATE: f64 = 1.92e6;
+pub(super) const LEAST_RATE: f64 = 1.92e6;
 /// No receiver takes more of the spectrum at once; the scan's memory grows with it.
 const MAX_REACH: f64 = 100e6;
 /// Passed to either side of a narrow stream's centre, part of its rate.
-const PASS: f64 = 0.36;
+pub(super) const PASS: f64 = 0.36;
 /// Cut off from here on.
-const STOP: f64 = 0.48;
+pub(super) const STOP: f64 = 0.48;
 /// Width of the spectrum's bins: fine enough to see the gap between two carriers.
 const BIN: f64 = 10e3;
 
@@ -159,7 +159,7 @@ impl Followed {
 }
 
 /// Moves a report from a stream that begins at `start_ns` to the one that it was cut out of.
-fn shift(report: &mut CellReport, start_ns: f64) {
+pub(super) fn shift(report: &mut CellReport, start_ns: f64) {
     let whole = Nanos(start_ns.round() as i64);
     report.first = report.first + whole;
     report.last = report.last + whole;

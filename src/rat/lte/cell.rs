@@ -6,7 +6,7 @@ use super::channel::Channel;
 use super::control::{Control, Layout, PHICH_FACTORS, Place, SI_RNTI};
 use super::dci::{self, Assignment};
 use super::grid::{Cutter, Grid, Pace, Stretch};
-use super::measure::Measurements;
+use super::measure::{Line, Measurements};
 use super::middle::{self, Middle};
 use super::numerology::{BASE_FRAME, BLOCK, CENTRE, CyclicPrefix, Duplex, MAX_SYMBOLS, SUBFRAMES};
 use super::pbch::{MOTHER_BITS, Mother, PERIOD, first_frame, stable};
@@ -204,12 +204,12 @@ impl Cell {
         self.reference.subcarriers() / BLOCK
     }
 
-    /// Carrier minus the stream's centre, with one standard deviation where it can be told.
-    pub fn carrier(&self) -> (Hz, Option<Hz>) {
-        match self.sounding.carrier() {
-            Some((offset, sigma)) => (offset, Some(sigma)),
-            None => self.measurements.offset(),
-        }
+    /// Carrier minus the stream's centre, with one standard deviation where it can be told, and the starts of its frames in a stream of
+    /// `rate`; `None` before the first measurement.
+    pub fn carrier_and_line(&self, rate: Hz) -> Option<((Hz, Option<Hz>), Line)> {
+        let line = self.measurements.line(self.pace.period)?;
+        let Some((offset, sigma)) = self.sounding.carrier() else { return Some((self.measurements.offset(), line)) };
+        Some(((offset, Some(sigma)), self.sounding.line(offset, rate, line.last.0).unwrap_or(line)))
     }
 
     /// Quality of its signal, delays, and the spectrum that it fills.

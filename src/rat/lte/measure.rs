@@ -1,6 +1,6 @@
 //! What the reference signals of a cell say of level, noise, timing and carrier, frame by frame.
 
-mod arrival;
+pub(super) mod arrival;
 mod quality;
 
 use super::channel::Channel;
@@ -17,7 +17,7 @@ use std::f64::consts::TAU;
 /// Frames that timing and carrier are fitted over.
 const MEMORY: usize = 128;
 /// Subcarriers from one element of the channel to the next: reference elements of a subframe taken together.
-const COMB: usize = SPACING / 2;
+pub(super) const COMB: usize = SPACING / 2;
 /// Half a subframe.
 const SLOT_SECONDS: f64 = 0.5e-3;
 
@@ -41,7 +41,7 @@ pub struct Line {
     /// The last frame and its start, samples.
     pub last: (i64, f64),
     /// One standard deviation of that start, samples.
-    pub sigma: Option<f64>,
+    pub sigma: f64,
     /// Samples a frame.
     pub period: f64,
     /// One standard deviation of the period.
@@ -235,7 +235,16 @@ impl Measurements {
         (2.0 - share) / share
     }
 
+    /// The bound for the start of a single frame, samples: eight elements a block, with a flat spectrum.
+    fn single(&self) -> f64 {
+        let bandwidth = self.blocks * BLOCK as f64 * SUBCARRIER.0 / 12f64.sqrt();
+        let energy = 8.0 * self.blocks * self.power() / self.change.max(1e-20);
+        SUBCARRIER.0 * self.symbol / (TAU * bandwidth * (2.0 * energy).max(1e-3).sqrt())
+    }
+
     /// The starts of the frames, by the path that arrives first, as a line; `None` before the first measurement. `period`: taken where one frame tells none.
+    ///
+    /// Its standard deviation is at least that of a single frame, because what disturbs one may disturb all alike.
     pub fn line(&self, period: f64) -> Option<Line> {
         let &(last, at, _) = self.frames.back()?;
         let n = self.frames.len() as f64;
@@ -246,7 +255,7 @@ impl Measurements {
             .fold((0.0, 0.0), |(xx, xy), point| (xx + (point.0 - x).powi(2), xy + (point.0 - x) * (point.1 - y)));
         let (advance, advance_sigma) = self.advance();
         if self.frames.len() < 3 || xx <= 0.0 {
-            return Some(Line { last: (last, at - advance), sigma: None, period, period_sigma: None });
+            return Some(Line { last: (last, at - advance), sigma: self.single(), period, period_sigma: None });
         }
         let slope = xy / xx;
         let start = y - slope * x;
@@ -254,7 +263,7 @@ impl Measurements {
             points().map(|point| (point.1 - start - slope * point.0).powi(2)).sum::<f64>() / (n - 2.0) * self.alike();
         Some(Line {
             last: (last, at + start - advance),
-            sigma: Some((residual * (1.0 / n + x * x / xx) + advance_sigma * advance_sigma).sqrt()),
+            sigma: (residual * (1.0 / n + x * x / xx) + advance_sigma * advance_sigma).sqrt().max(self.single()),
             period: slope,
             period_sigma: Some((residual / xx).sqrt()),
         })

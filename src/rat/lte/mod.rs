@@ -5,12 +5,13 @@
 //! nothing is reported that no CRC has confirmed. Weaker cells with the timing of a known one are found by [`neighbours`], and the
 //! known one is taken out of what they are read from ([`cancel`]). In the other windows [`intake`] keeps only what the known cells
 //! need. A confirmed [`cell`] is followed subframe by subframe: MIB, then PDCCH ([`control`], [`dci`]) and PDSCH
-//! ([`shared`], [`system_information`]) where the stream holds the cell's whole bandwidth; [`measure`] takes level and timing from its
-//! reference signals, [`sounding`] the carrier and the spectrum that it fills.
+//! ([`shared`], [`system_information`]) where the stream holds the cell's whole bandwidth; [`measure`] takes level and quality from its
+//! reference signals, [`sounding`] the carrier, the frame timing and the spectrum that it fills.
 //!
-//! What is not covered: carriers away from the stream's centre, which [`carriers`] cuts out for receivers of their own; streams
-//! slower than 1.92 Msps. Cells whose frames begin within 5 us of each other must differ in PCI. eMTC is noted (counter `emtc`: MIBs that
-//! announce SIB1-BR) and NB-IoT recognised by [`nb_iot`]; neither is decoded.
+//! What is not covered: carriers away from the stream's centre, which [`carriers`] cuts out for receivers of their own, and [`watch`]
+//! where the stream is too wide to be searched as it comes; streams slower than 1.92 Msps. Cells whose frames begin within 5 us of each
+//! other must differ in PCI. eMTC is noted (counter `emtc`: MIBs that announce SIB1-BR) and NB-IoT recognised by [`nb_iot`]; neither is
+//! decoded.
 //!
 //! Cost, CPU s per s on one core of an AMD EPYC (measured as `lte_search` and `lte_follow` of `tests/bench/stages.rs` do):
 //! search of every window of 1.92 Msps over +-140 kHz 0.19, over +-7 kHz 0.018, of which the transforms that it cannot do without
@@ -46,6 +47,7 @@ pub mod shared;
 pub mod sounding;
 pub mod sync;
 pub mod system_information;
+pub mod watch;
 
 use crate::cell::{CellKey, Rat};
 use crate::l3::lte::parse_mib;
@@ -351,11 +353,10 @@ impl Receiver {
         let work = self.work.as_ref()?;
         let rate = work.cutter.rate().0;
         let measured = &cell.measurements;
-        let line = measured.line(cell.pace.period)?;
+        let ((offset, offset_sigma), line) = cell.carrier_and_line(work.cutter.rate())?;
         let nominal = work.cutter.frame();
         let frame_rate = nominal / line.period - 1.0;
         let rate_sigma = line.period_sigma.map(|sigma| sigma / nominal);
-        let (offset, offset_sigma) = cell.carrier();
         // Frame rate and carrier err alike: where they do not, the carrier is another one of the raster.
         let apart = (offset.0 - frame_rate * self.carrier.0) / RASTER;
         let steps = apart.round().clamp(-2.0, 2.0);
@@ -371,10 +372,6 @@ impl Receiver {
         let level = Db::from_ratio(measured.power() * (cell.blocks * numerology::BLOCK) as f64);
         let at = line.last.1 / rate * 1e9;
         let snr = measured.snr();
-        // One subframe of reference signals: the bound for a flat spectrum of their bandwidth.
-        let elements = 8.0 * cell.reference_blocks() as f64;
-        let bandwidth = (cell.reference_blocks() * numerology::BLOCK) as f64 * numerology::SUBCARRIER.0 / 12f64.sqrt();
-        let bound = 1e9 / (std::f64::consts::TAU * bandwidth * (2.0 * elements * snr).max(1e-3).sqrt());
         let mut fields = cell.information.fields.clone();
         fields.radio = Some(Radio {
             tdd: cell.duplex == Duplex::Tdd,
@@ -400,7 +397,7 @@ impl Receiver {
             timing: Some(FrameTiming {
                 at_ns: Timestamp(at.floor() as i64),
                 at_frac_ns: at - at.floor(),
-                sigma_ns: line.sigma.map_or(bound, |sigma| sigma / rate * 1e9),
+                sigma_ns: line.sigma / rate * 1e9,
                 frame: FrameName::Radio { sfn: cell.frame_number(line.last.0), half: 0 },
                 rate_ppb: Ppb(frame_rate * 1e9),
                 rate_sigma_ppb: Ppb(rate_sigma.map_or(UNKNOWN_PPB, |sigma| sigma * 1e9)),

@@ -1,4 +1,4 @@
-//! A cell's carrier, and the spectrum that it fills, from the reference signals of whole frames.
+//! A cell's carrier, its timing, and the spectrum that it fills, from the reference signals of whole frames.
 //!
 //! A cell is followed by its subframe 0, where another cell of the same carrier that sends nothing but what every frame repeats disturbs
 //! the same elements in the same way frame after frame: what is averaged over frames is then wrong by as much as a single one. So now and
@@ -6,13 +6,14 @@
 //! the carrier is the straight line through these phases over nine milliseconds, with an amplitude of its own for each piece. The other
 //! cell's signals are another sequence in each symbol and leave noise about that line; what is left of it after frames were laid upon each
 //! other, whether it changes from frame to frame or not, gives the standard deviation.
-//! `tests/lte_beside.rs` measures error and standard deviation beside stronger cells.
+//! The timing comes out of the same frames ([`timing`]). `tests/lte_beside.rs` measures errors and standard deviations beside stronger cells.
 //!
 //! ## References
 //! - 3GPP TS 36.211 Release 17, clauses 6.7 (what an MBSFN subframe keeps) and 6.10.1 (cell-specific reference signals)
 //! - 3GPP TS 36.331 Release 17, clause 6.3.7 (MBSFN-SubframeConfig: subframes that are never MBSFN)
 
 mod occupied;
+pub mod timing;
 
 use super::grid::{Cutter, Grid, Pace, Stretch};
 use super::numerology::{BASE_RATE, BLOCK, CyclicPrefix, Duplex, MAX_SYMBOLS};
@@ -59,6 +60,19 @@ struct Place {
     at: f64,
 }
 
+/// The reference signals of one frame.
+#[derive(Debug)]
+struct Frame {
+    number: i64,
+    /// Where it was taken to begin, samples, and how long it was taken to be.
+    start: f64,
+    period: f64,
+    /// The channel by place and element, turned by the carrier.
+    elements: Vec<Complex32>,
+    /// Its sums by place and piece of the band.
+    sums: Vec<Complex32>,
+}
+
 /// Looks at whole frames of one cell now and then.
 #[derive(Debug)]
 pub struct Sounding {
@@ -69,12 +83,14 @@ pub struct Sounding {
     grid: Grid,
     since: i64,
     places: Vec<Place>,
+    /// The half of the comb that lies below the other: 0 or 1.
+    lower: usize,
     /// Carrier that the phases are relative to.
     base: Option<Hz>,
-    /// The frame that is being taken, and its sums so far.
-    open: Option<(i64, Vec<Complex32>)>,
-    /// Sums by place and piece of the band, the last frames.
-    frames: VecDeque<Vec<Complex32>>,
+    /// The frame that is being taken.
+    open: Option<Frame>,
+    /// The last frames.
+    frames: VecDeque<Frame>,
     average: occupied::Average,
 }
 
@@ -98,7 +114,9 @@ impl Sounding {
                 at: subframe as f64 * 1e-3 + cp.useful(symbol) as f64 / BASE_RATE.0,
             })
         });
+        let first = |symbol: usize| reference.of(0, 0, symbol).map(|at| at.0);
         Sounding {
+            lower: usize::from(first(0) > first(last)),
             grid: Grid::new(reference.subcarriers(), MAX_SYMBOLS),
             places: places.collect(),
             reference,
@@ -121,8 +139,15 @@ impl Sounding {
     /// Takes a subframe that is wanted.
     pub fn take(&mut self, cutter: &mut Cutter, stretch: &Stretch<'_>, pace: &Pace, (frame, subframe): (i64, usize)) {
         let base = *self.base.get_or_insert(pace.offset);
-        let begun = self.open.take().filter(|(at, _)| *at == frame);
-        let Some((_, mut sums)) = begun.or((subframe == 0).then(|| (frame, Vec::new()))) else { return };
+        let begun = self.open.take().filter(|open| open.number == frame);
+        let begin = || Frame {
+            number: frame,
+            start: pace.subframe(frame, 0),
+            period: pace.period,
+            elements: Vec::new(),
+            sums: Vec::new(),
+        };
+        let Some(mut open) = begun.or((subframe == 0).then(begin)) else { return };
         let cp = self.reference.cp();
         // Each subframe is cut as if the carrier's phase began with it.
         let start = (pace.subframe(frame, subframe) - pace.subframe(frame, 0)) / cutter.rate().0;
@@ -136,23 +161,21 @@ impl Sounding {
             let within = cp.useful(symbol) as f64 / BASE_RATE.0;
             let turns = pace.offset.0 * within - base.0 * (start + within);
             let turn = Complex32::from_polar(1.0, (TAU * turns.fract()) as f32);
-            let received: Vec<Complex32> = self.grid.symbol(symbol)[first..].iter().step_by(SPACING).copied().collect();
-            let own = skipped..skipped + 2 * self.blocks;
-            let pieces = received[own.clone()].chunks(PIECE).zip(known[own].chunks(PIECE));
-            sums.extend(pieces.map(|(received, known)| {
-                received.iter().zip(known).map(|(value, known)| value * known.conj()).sum::<Complex32>() * turn
-            }));
+            let received = self.grid.symbol(symbol)[first..].iter().step_by(SPACING).zip(known).skip(skipped);
+            let from = open.elements.len();
+            open.elements.extend(received.take(2 * self.blocks).map(|(value, known)| value * known.conj() * turn));
+            open.sums.extend(open.elements[from..].chunks(PIECE).map(|piece| piece.iter().sum::<Complex32>()));
         }
         if WHOLE_TDD.contains(&subframe) {
             self.average.take(&self.grid, &self.reference, subframe);
         }
-        if sums.len() < self.places.len() * self.pieces() {
-            self.open = Some((frame, sums));
-        } else if sums.iter().all(|sum| sum.is_finite()) {
+        if open.sums.len() < self.places.len() * self.pieces() {
+            self.open = Some(open);
+        } else if open.sums.iter().all(|sum| sum.is_finite()) {
             if self.frames.len() == MAX_FRAMES {
                 self.frames.pop_front();
             }
-            self.frames.push_back(sums);
+            self.frames.push_back(open);
         }
     }
 
@@ -212,8 +235,8 @@ impl Sounding {
             let product: Complex32 = self
                 .frames
                 .iter()
-                .flat_map(|sums| {
-                    let of = |place: usize| &sums[place * pieces..(place + 1) * pieces];
+                .flat_map(|frame| {
+                    let of = |place: usize| &frame.sums[place * pieces..(place + 1) * pieces];
                     of(i).iter().zip(of(j)).map(|(later, early)| later * early.conj())
                 })
                 .sum();
@@ -238,7 +261,7 @@ impl Sounding {
         let mut mean = vec![Complex64::default(); self.places.len() * pieces];
         let mut known = vec![Complex64::default(); 2 * pieces];
         let scale = 1.0 / self.frames.len().max(1) as f64;
-        for sums in &self.frames {
+        for Frame { sums, .. } in &self.frames {
             let mut seen = vec![Complex64::default(); 2 * pieces];
             for ((place, turn), values) in self.places.iter().zip(&turns).zip(sums.chunks_exact(pieces)) {
                 let slots = &mut seen[place.half * pieces..(place.half + 1) * pieces];

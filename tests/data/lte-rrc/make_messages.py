@@ -157,6 +157,11 @@ def sib1(v):
     return out
 
 
+def late(v):
+    """The v9e0 part of lateNonCriticalExtension, where there is one."""
+    return v["lateNonCriticalExtension"][1].get("nonCriticalExtension", {}) if "lateNonCriticalExtension" in v else {}
+
+
 def barring(v):
     return {
         "factor_percent": int(v["ac-BarringFactor"][1:]),
@@ -251,7 +256,8 @@ def sib2(v):
         "n310": n(t["n310"]), "t311_ms": n(t["t311"]), "n311": n(t["n311"]),
     }
     f = v["freqInfo"]
-    put(out, "ul_earfcn", get(f, "ul-CarrierFreq"))
+    high = late(v).get("ul-CarrierFreq-v9e0")
+    put(out, "ul_earfcn", get(f, "ul-CarrierFreq") if high is None else high)
     put(out, "ul_prb", get(f, "ul-Bandwidth", n))
     out["additional_spectrum_emission"] = f["additionalSpectrumEmission"]
     mbsfn = []
@@ -327,9 +333,11 @@ def sib4(v):
 
 def sib5(v):
     layers = []
-    for x in v["interFreqCarrierFreqList"]:
+    added = late(v).get("interFreqCarrierFreqList-v9e0", [])
+    for i, x in enumerate(v["interFreqCarrierFreqList"]):
+        h = added[i] if i < len(added) else {}
         out = {
-            "earfcn": x["dl-CarrierFreq"],
+            "earfcn": h.get("dl-CarrierFreq-v9e0", x["dl-CarrierFreq"]),
             "q_rx_lev_min": x["q-RxLevMin"],
             "t_reselection_s": x["t-ReselectionEUTRA"],
             "thresh_x_high": x["threshX-High"],
@@ -502,6 +510,31 @@ def ascii_names(value):
             x["hnb-Name"] = bytes(65 + b % 26 for b in x["hnb-Name"])
 
 
+def high(message, name):
+    """A message with one block whose carriers have numbers above 65535, as TS 36.331 has them sent: 65535 in the root."""
+    block = generate({"sib2": M.SystemInformationBlockType2, "sib5": M.SystemInformationBlockType5}[name])
+    number = lambda: R.choice([65536, 262143, R.randint(65536, 262143)])
+    if name == "sib2":
+        v8h0, v9e0 = "SystemInformationBlockType2-v8h0-IEs", {"ul-CarrierFreq-v9e0": number()}
+        block["freqInfo"]["ul-CarrierFreq"] = 65535
+        begin = {"multiBandInfoList": [R.randint(1, 32)]} if R.random() < 0.5 else {}
+    else:
+        v8h0, added = "SystemInformationBlockType5-v8h0-IEs", []
+        for x in block["interFreqCarrierFreqList"]:
+            if R.random() < 0.7:
+                x["dl-CarrierFreq"] = 65535
+                added.append({"dl-CarrierFreq-v9e0": number()})
+            else:
+                added.append({})
+        v9e0 = {"interFreqCarrierFreqList-v9e0": added}
+        begin = {"interFreqCarrierFreqList-v8h0": [{"multiBandInfoList": [R.randint(1, 64)]}]} if R.random() < 0.5 else {}
+    block["lateNonCriticalExtension"] = (v8h0, {**begin, "nonCriticalExtension": v9e0})
+    value = {"message": ("c1", ("systemInformation", {
+        "criticalExtensions": ("systemInformation-r8", {"sib-TypeAndInfo": [(name, block)]})}))}
+    message.set_val(value)
+    return {"hex": message.to_uper().hex(), "fields": fields(value)}
+
+
 def main():
     message = M.BCCH_DL_SCH_Message
     info = M.SystemInformation_r8_IEs
@@ -518,6 +551,8 @@ def main():
         message.set_val(value)
         octets = message.to_uper()
         out.append({"hex": octets.hex(), "fields": fields(value)})
+    for name in ["sib2", "sib5"] * 10:
+        out.append(high(message, name))
     print("[\n" + ",\n".join(json.dumps(x, separators=(",", ":")) for x in out) + "\n]")
 
 

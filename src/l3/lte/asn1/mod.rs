@@ -178,6 +178,11 @@ impl<T> Extensible<T> {
         let octets = self.additions.get(number)?.as_ref()?;
         super::packed::Packed::new(octets).take("addition").ok()
     }
+
+    /// lateNonCriticalExtension where it is addition number 0: the octets of the SEQUENCE in it; `None` where it is absent, or malformed.
+    pub fn late(&self) -> Option<Octets> {
+        self.addition(0)
+    }
 }
 
 impl<T> AsnType for Extensible<T> {

@@ -16,6 +16,28 @@ pub struct Sib2 {
     pub time_alignment_timer_common: Enum<8>,
 }
 
+/// SystemInformationBlockType2-v8h0-IEs.
+#[derive(AsnType, Clone, Debug, Decode, Encode)]
+#[rasn(automatic_tags)]
+pub struct Sib2V8h0 {
+    #[rasn(size("1..=8"))]
+    pub multi_band_info_list: Option<Vec<AdditionalSpectrumEmission>>,
+    pub non_critical_extension: Option<()>,
+}
+
+#[derive(AsnType, Clone, Copy, Debug, Decode, Encode)]
+#[rasn(delegate, value("1..=32"))]
+pub struct AdditionalSpectrumEmission(pub u8);
+
+/// SystemInformationBlockType2-v9e0-IEs.
+#[derive(AsnType, Clone, Debug, Decode, Encode)]
+#[rasn(automatic_tags)]
+pub struct Sib2V9e0 {
+    #[rasn(value("65536..=262143"))]
+    pub ul_carrier_freq: Option<u32>,
+    pub non_critical_extension: Option<()>,
+}
+
 #[derive(AsnType, Clone, Debug, Decode, Encode)]
 #[rasn(automatic_tags)]
 pub struct AcBarringInfo {

@@ -1,5 +1,6 @@
 //! SystemInformationBlockType3 to 8; TS 36.331 clause 6.3.1.
 
+use super::sib1::{Band, MultiBandInfoV9e0};
 use super::{Enum, Extensible, Octets, OpenEnum};
 use rasn::prelude::*;
 
@@ -182,6 +183,40 @@ pub struct InterFreqCarrierFreqInfoV920 {
     #[rasn(value("-34..=-3"))]
     pub q_qual_min: Option<i8>,
     pub thresh_x_q: Option<ThreshXQ>,
+}
+
+/// SystemInformationBlockType5-v8h0-IEs.
+#[derive(AsnType, Clone, Debug, Decode, Encode)]
+#[rasn(automatic_tags)]
+pub struct Sib5V8h0 {
+    #[rasn(size("1..=8"))]
+    pub carriers: Option<Vec<InterFreqCarrierFreqInfoV8h0>>,
+    pub non_critical_extension: Option<()>,
+}
+
+#[derive(AsnType, Clone, Debug, Decode, Encode)]
+#[rasn(automatic_tags)]
+pub struct InterFreqCarrierFreqInfoV8h0 {
+    #[rasn(size("1..=8"))]
+    pub multi_band_info_list: Option<Vec<Band>>,
+}
+
+/// SystemInformationBlockType5-v9e0-IEs.
+#[derive(AsnType, Clone, Debug, Decode, Encode)]
+#[rasn(automatic_tags)]
+pub struct Sib5V9e0 {
+    #[rasn(size("1..=8"))]
+    pub carriers: Option<Vec<InterFreqCarrierFreqInfoV9e0>>,
+    pub non_critical_extension: Option<()>,
+}
+
+#[derive(AsnType, Clone, Debug, Decode, Encode)]
+#[rasn(automatic_tags)]
+pub struct InterFreqCarrierFreqInfoV9e0 {
+    #[rasn(value("65536..=262143"))]
+    pub dl_carrier_freq: Option<u32>,
+    #[rasn(size("1..=8"))]
+    pub multi_band_info_list: Option<Vec<MultiBandInfoV9e0>>,
 }
 
 /// SystemInformationBlockType6.

@@ -1,10 +1,12 @@
 //! SystemInformationBlockType2.
 
+use crate::l3::lte::asn1::Extensible;
 use crate::l3::lte::asn1::radio::{
     AcBarringConfig as PackedBarring, AcBarringInfo, MbsfnSubframeConfig, PucchConfigCommon, PuschConfigCommon,
-    RachConfigCommon, Sib2 as PackedSib2, SoundingConfigCommon, SubframeAllocation, UeTimersAndConstants,
-    UplinkPowerControlCommon,
+    RachConfigCommon, Sib2 as PackedSib2, Sib2V8h0, Sib2V9e0, SoundingConfigCommon, SubframeAllocation,
+    UeTimersAndConstants, UplinkPowerControlCommon,
 };
+use crate::l3::lte::packed::Packed;
 use crate::l3::lte::tables::{
     ALLOCATION_FRAMES, ALPHA_TENTHS, BARRING_PERCENT, BARRING_S, DELTA_F_1, DELTA_F_1B, DELTA_F_2, DELTA_SHIFT,
     GROUP_A_BITS, GROUP_B_OFFSET_DB, MODIFICATION_COEFF, N310, N311, NB_32NDS, PAGING_FRAMES, PRB, PREAMBLE_TRANS_MAX,
@@ -15,7 +17,8 @@ use crate::observation::lte::{
     Sib2, SoundingConfig, UeTimers, UplinkPower,
 };
 
-pub fn sib2(block: &PackedSib2) -> Sib2 {
+pub fn sib2(extended: &Extensible<PackedSib2>) -> Sib2 {
+    let block = &extended.root;
     let common = &block.radio_resource_config_common.root;
     let prach = &common.prach;
     Sib2 {
@@ -39,12 +42,21 @@ pub fn sib2(block: &PackedSib2) -> Sib2 {
         uplink_power: uplink_power(&common.uplink_power),
         ul_extended_cp: common.ul_cyclic_prefix_length.is_second(),
         ue_timers: timers(&block.ue_timers_and_constants.root),
-        ul_earfcn: block.freq_info.ul_carrier_freq,
+        ul_earfcn: high_carrier(extended).or(block.freq_info.ul_carrier_freq.map(u32::from)),
         ul_prb: block.freq_info.ul_bandwidth.map(|bandwidth| bandwidth.of(&PRB)),
         additional_spectrum_emission: block.freq_info.additional_spectrum_emission,
         mbsfn_subframes: block.mbsfn_subframe_config_list.iter().flatten().map(mbsfn).collect(),
         time_alignment_timer_subframes: block.time_alignment_timer_common.of(&TIME_ALIGNMENT),
     }
+}
+
+/// ul-CarrierFreq-v9e0.
+fn high_carrier(block: &Extensible<PackedSib2>) -> Option<u32> {
+    let octets = block.late()?;
+    let mut bits = Packed::new(&octets);
+    let v8h0: Sib2V8h0 = bits.take("SystemInformationBlockType2-v8h0-IEs").ok()?;
+    v8h0.non_critical_extension?;
+    bits.take::<Sib2V9e0>("SystemInformationBlockType2-v9e0-IEs").ok()?.ul_carrier_freq
 }
 
 /// Bits that ac-BarringInfo takes: two presence bits and a flag, and each configuration its 4 + 3 + 5.

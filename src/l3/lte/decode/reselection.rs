@@ -3,11 +3,12 @@
 use crate::l3::lte::asn1::Extensible;
 use crate::l3::lte::asn1::reselection::{
     CarrierFreqUtraFdd, CarrierFreqUtraTdd, CarrierFreqsInfoGeran, CellReselectionParameters, FollowingArfcns,
-    InterFreqCarrierFreqInfo, InterFreqCarrierFreqInfoV920, NeighCellInfo, NeighCells, NeighCellsPerFreq,
-    PhysCellIdRange, Sib3 as PackedSib3, Sib3V920, Sib3V1310Presence, Sib4 as PackedSib4, Sib5 as PackedSib5,
-    Sib6 as PackedSib6, Sib7 as PackedSib7, Sib8 as PackedSib8, SpeedStateReselectionPars, SpeedStateScaleFactors,
-    ThresholdPair as PackedPair,
+    InterFreqCarrierFreqInfo, InterFreqCarrierFreqInfoV9e0, InterFreqCarrierFreqInfoV920, NeighCellInfo, NeighCells,
+    NeighCellsPerFreq, PhysCellIdRange, Sib3 as PackedSib3, Sib3V920, Sib3V1310Presence, Sib4 as PackedSib4,
+    Sib5 as PackedSib5, Sib5V8h0, Sib5V9e0, Sib6 as PackedSib6, Sib7 as PackedSib7, Sib8 as PackedSib8,
+    SpeedStateReselectionPars, SpeedStateScaleFactors, ThresholdPair as PackedPair,
 };
+use crate::l3::lte::packed::Packed;
 use crate::l3::lte::tables::{PCI_COUNT, PRB, Q_HYST_DB, Q_HYST_SF_DB, Q_OFFSET_DB, SCALE_PERCENT, SPEED_S};
 use crate::observation::lte::{
     CdmaBand, CdmaCarrier, CdmaReselection, EutraLayer, GeranLayer, NeighbourCell, PciRange, Sib3, Sib4, Sib6, Sib7,
@@ -81,15 +82,28 @@ pub fn sib4(block: &PackedSib4) -> Sib4 {
     }
 }
 
-pub fn sib5(block: &PackedSib5) -> Vec<EutraLayer> {
-    block.carriers.iter().map(eutra).collect()
+pub fn sib5(block: &Extensible<PackedSib5>) -> Vec<EutraLayer> {
+    let mut layers: Vec<EutraLayer> = block.root.carriers.iter().map(eutra).collect();
+    for (layer, high) in layers.iter_mut().zip(high_carriers(block).into_iter().flatten()) {
+        layer.earfcn = high.dl_carrier_freq.unwrap_or(layer.earfcn);
+    }
+    layers
+}
+
+/// What interFreqCarrierFreqList-v9e0 adds to the carriers, in their order.
+fn high_carriers(block: &Extensible<PackedSib5>) -> Option<Vec<InterFreqCarrierFreqInfoV9e0>> {
+    let octets = block.late()?;
+    let mut bits = Packed::new(&octets);
+    let v8h0: Sib5V8h0 = bits.take("SystemInformationBlockType5-v8h0-IEs").ok()?;
+    v8h0.non_critical_extension?;
+    bits.take::<Sib5V9e0>("SystemInformationBlockType5-v9e0-IEs").ok()?.carriers
 }
 
 fn eutra(carrier: &Extensible<InterFreqCarrierFreqInfo>) -> EutraLayer {
     let root = &carrier.root;
     let v920: Option<InterFreqCarrierFreqInfoV920> = carrier.addition(CARRIER_V920);
     EutraLayer {
-        earfcn: root.dl_carrier_freq,
+        earfcn: root.dl_carrier_freq.into(),
         q_rx_lev_min: root.q_rx_lev_min,
         p_max_dbm: root.p_max,
         t_reselection_s: root.t_reselection,

@@ -3,6 +3,7 @@
 //! Messages are built from the same fields that the decoder finds. Extensions of later releases are sent where a field needs one, and
 //! not otherwise.
 
+mod cdma;
 pub mod ordinary;
 mod radio;
 mod reselection;
@@ -33,7 +34,7 @@ pub enum EncodeError {
         /// What is wrong with it.
         source: rasn::error::EncodeError,
     },
-    /// A block that is known by number only, or that nobody sends here.
+    /// A block that is known by number only.
     #[error("SIB{sib_type} is not among the blocks that can be sent")]
     NotSent {
         /// The number of its type.
@@ -75,19 +76,24 @@ pub fn system_information(sibs: &[Sib]) -> Result<Vec<u8>, EncodeError> {
 fn block(sib: &Sib) -> Result<Block, EncodeError> {
     let root = |block| Ok(Block::Root(Box::new(block)));
     match sib {
-        Sib::Sib2(sib2) => root(RootBlock::Sib2(Extensible::plain(radio::sib2(sib2)?))),
+        Sib::Sib2(sib2) => root(RootBlock::Sib2(radio::sib2(sib2)?)),
         Sib::Sib3(sib3) => root(RootBlock::Sib3(reselection::sib3(sib3)?)),
         Sib::Sib4(sib4) => root(RootBlock::Sib4(Extensible::plain(reselection::sib4(sib4)?))),
-        Sib::Sib5(layers) => root(RootBlock::Sib5(Extensible::plain(reselection::sib5(layers)?))),
+        Sib::Sib5(layers) => root(RootBlock::Sib5(reselection::sib5(layers)?)),
         Sib::Sib6(sib6) => root(RootBlock::Sib6(Extensible::plain(reselection::sib6(sib6)?))),
         Sib::Sib7(sib7) => root(RootBlock::Sib7(Extensible::plain(reselection::sib7(sib7)?))),
+        Sib::Sib8(sib8) => root(RootBlock::Sib8(Extensible::plain(cdma::sib8(sib8)))),
         Sib::Sib9(name) => root(RootBlock::Sib9(Extensible::plain(service::sib9(name.as_deref())))),
         Sib::Sib10(primary) => root(RootBlock::Sib10(Extensible::plain(service::sib10(primary)))),
         Sib::Warning(segment) => service::warning(segment),
+        Sib::Sib13(sib13) => service::sib13(sib13),
         Sib::Sib16(time) => service::sib16(time.as_ref()),
-        Sib::Sib8(_) | Sib::Sib13(_) | Sib::NotInterpreted(_) => Err(EncodeError::NotSent { sib_type: sib.sib_type() }),
+        Sib::NotInterpreted(_) => Err(EncodeError::NotSent { sib_type: sib.sib_type() }),
     }
 }
+
+/// Highest number that ARFCN-ValueEUTRA can name, and what it says where the carrier has a higher one; TS 36.331 clause 6.3.4.
+const LAST_EARFCN: u32 = 65_535;
 
 /// The number of `value` in `values`, for field `field`.
 fn number<T, const N: usize>(values: &[T; N], value: T, field: &'static str) -> Result<Enum<N>, EncodeError>
@@ -130,4 +136,9 @@ fn packed<T: Encode>(message: &'static str, value: &T) -> Result<Vec<u8>, Encode
 /// An open type or an extension addition.
 fn open<T: Encode>(message: &'static str, value: &T) -> Result<Octets, EncodeError> {
     packed(message, value).map(Octets::from)
+}
+
+/// lateNonCriticalExtension as an extension addition: an octet string that holds an encoding, in an open type.
+fn late<T: Encode>(message: &'static str, value: &T) -> Result<Octets, EncodeError> {
+    open(message, &open(message, value)?)
 }

@@ -1,11 +1,11 @@
 //! SystemInformationBlockType2.
 
-use super::{EncodeError, flag, list, number, number_or_none, plain};
+use super::{EncodeError, LAST_EARFCN, flag, list, number, number_or_none, plain};
 use crate::l3::lte::asn1::radio::{
     AcBarringConfig as PackedBarring, AcBarringInfo, FreqInfo, MbsfnSubframeConfig, PrachConfig as PackedPrach,
     PreambleInfo, PreamblesGroupA as PackedGroupA, PucchConfigCommon, PuschConfigCommon, RachConfigCommon,
-    RadioResourceConfigCommonSib, Sib2 as PackedSib2, SoundingConfigCommon, SoundingSetup, SubframeAllocation,
-    UeTimersAndConstants, UplinkPowerControlCommon,
+    RadioResourceConfigCommonSib, Sib2 as PackedSib2, Sib2V8h0, Sib2V9e0, SoundingConfigCommon, SoundingSetup,
+    SubframeAllocation, UeTimersAndConstants, UplinkPowerControlCommon,
 };
 use crate::l3::lte::asn1::{Enum, Extensible};
 use crate::l3::lte::tables::{
@@ -17,8 +17,9 @@ use crate::observation::lte::{
     AcBarringConfig, MbsfnSubframes, PreamblesGroupA, PucchConfig, PuschConfig, RachConfig, Sib2, SoundingConfig,
     UeTimers, UplinkPower,
 };
+use rasn::{AsnType, Encode};
 
-pub(super) fn sib2(sib2: &Sib2) -> Result<PackedSib2, EncodeError> {
+pub(super) fn sib2(sib2: &Sib2) -> Result<Extensible<PackedSib2>, EncodeError> {
     let barring = |config: &AcBarringConfig| {
         Ok(PackedBarring {
             factor: number(&BARRING_PERCENT, config.factor_percent, "ac-BarringFactor")?,
@@ -34,12 +35,13 @@ pub(super) fn sib2(sib2: &Sib2) -> Result<PackedSib2, EncodeError> {
             for_mo_data: info.mo_data.as_ref().map(barring).transpose()?,
         }),
     };
-    Ok(PackedSib2 {
+    let high = sib2.ul_earfcn.filter(|&earfcn| earfcn > LAST_EARFCN);
+    let root = PackedSib2 {
         ac_barring_info,
         radio_resource_config_common: Extensible::plain(common(sib2)?),
         ue_timers_and_constants: Extensible::plain(timers(&sib2.ue_timers)?),
         freq_info: FreqInfo {
-            ul_carrier_freq: sib2.ul_earfcn,
+            ul_carrier_freq: sib2.ul_earfcn.map(|earfcn| earfcn.min(LAST_EARFCN) as u16),
             ul_bandwidth: sib2.ul_prb.map(|prb| number(&PRB, prb, "ul-Bandwidth")).transpose()?,
             additional_spectrum_emission: sib2.additional_spectrum_emission,
         },
@@ -49,7 +51,24 @@ pub(super) fn sib2(sib2: &Sib2) -> Result<PackedSib2, EncodeError> {
             sib2.time_alignment_timer_subframes,
             "timeAlignmentTimerCommon",
         )?,
-    })
+    };
+    let late = Late {
+        v8h0: Sib2V8h0 { multi_band_info_list: None, non_critical_extension: Some(()) },
+        v9e0: Sib2V9e0 { ul_carrier_freq: high, non_critical_extension: None },
+    };
+    let additions = match high {
+        Some(_) => vec![Some(super::late("SystemInformationBlockType2-v8h0-IEs", &late)?)],
+        None => Vec::new(),
+    };
+    Ok(Extensible { root, additions })
+}
+
+/// lateNonCriticalExtension: a carrier that the root has no number for.
+#[derive(AsnType, Encode)]
+#[rasn(automatic_tags)]
+struct Late {
+    v8h0: Sib2V8h0,
+    v9e0: Sib2V9e0,
 }
 
 fn common(sib2: &Sib2) -> Result<RadioResourceConfigCommonSib, EncodeError> {

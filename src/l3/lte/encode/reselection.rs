@@ -1,12 +1,13 @@
 //! SystemInformationBlockType3 to 7.
 
-use super::{EncodeError, flag, list, number, number_or_none, open};
+use super::{EncodeError, LAST_EARFCN, flag, list, number, number_or_none, open};
 use crate::l3::lte::asn1::reselection::{
     Arfcn, CarrierFreqUtraFdd, CarrierFreqUtraTdd, CarrierFreqsInfoGeran, CellReselectionInfoCommon,
     CellReselectionServingFreqInfo, FollowingArfcns, GeranCommonInfo, InterFreqCarrierFreqInfo,
-    InterFreqCarrierFreqInfoV920, IntraFreqCellReselectionInfo, NeighCellInfo, PhysCellIdRange, Sib3 as PackedSib3,
-    Sib3V920, Sib4 as PackedSib4, Sib5 as PackedSib5, Sib6 as PackedSib6, Sib7 as PackedSib7,
-    SpeedStateReselectionPars, SpeedStateScaleFactors, ThresholdPair as PackedPair,
+    InterFreqCarrierFreqInfoV9e0, InterFreqCarrierFreqInfoV920, IntraFreqCellReselectionInfo, NeighCellInfo,
+    PhysCellIdRange, Sib3 as PackedSib3, Sib3V920, Sib4 as PackedSib4, Sib5 as PackedSib5, Sib5V8h0, Sib5V9e0,
+    Sib6 as PackedSib6, Sib7 as PackedSib7, SpeedStateReselectionPars, SpeedStateScaleFactors,
+    ThresholdPair as PackedPair,
 };
 use crate::l3::lte::asn1::{Enum, Extensible};
 use crate::l3::lte::tables::{PCI_COUNT, PRB, Q_HYST_DB, Q_HYST_SF_DB, Q_OFFSET_DB, SCALE_PERCENT, SPEED_S};
@@ -14,6 +15,7 @@ use crate::observation::lte::{
     EutraLayer, GeranLayer, NeighbourCell, PciRange, Sib3, Sib4, Sib6, Sib7, SpeedFactors, SpeedState, ThresholdPair,
     UtraLayer,
 };
+use rasn::{AsnType, Encode};
 
 fn factors(factors: Option<SpeedFactors>) -> Result<Option<SpeedStateScaleFactors>, EncodeError> {
     let factors = factors.map(|factors| {
@@ -94,14 +96,36 @@ pub(super) fn sib4(sib4: &Sib4) -> Result<PackedSib4, EncodeError> {
     })
 }
 
-pub(super) fn sib5(layers: &[EutraLayer]) -> Result<PackedSib5, EncodeError> {
-    Ok(PackedSib5 { carriers: layers.iter().map(eutra).collect::<Result<_, _>>()? })
+pub(super) fn sib5(layers: &[EutraLayer]) -> Result<Extensible<PackedSib5>, EncodeError> {
+    let root = PackedSib5 { carriers: layers.iter().map(eutra).collect::<Result<_, _>>()? };
+    let high = |layer: &EutraLayer| (layer.earfcn > LAST_EARFCN).then_some(layer.earfcn);
+    let carriers: Vec<InterFreqCarrierFreqInfoV9e0> = layers
+        .iter()
+        .map(|layer| InterFreqCarrierFreqInfoV9e0 { dl_carrier_freq: high(layer), multi_band_info_list: None })
+        .collect();
+    let late = Late {
+        v8h0: Sib5V8h0 { carriers: None, non_critical_extension: Some(()) },
+        v9e0: Sib5V9e0 { carriers: Some(carriers), non_critical_extension: None },
+    };
+    let additions = match layers.iter().find_map(high) {
+        Some(_) => vec![Some(super::late("SystemInformationBlockType5-v8h0-IEs", &late)?)],
+        None => Vec::new(),
+    };
+    Ok(Extensible { root, additions })
+}
+
+/// lateNonCriticalExtension: carriers that the root has no number for.
+#[derive(AsnType, Encode)]
+#[rasn(automatic_tags)]
+struct Late {
+    v8h0: Sib5V8h0,
+    v9e0: Sib5V9e0,
 }
 
 fn eutra(layer: &EutraLayer) -> Result<Extensible<InterFreqCarrierFreqInfo>, EncodeError> {
     let offset: Enum<31> = number(&Q_OFFSET_DB, layer.q_offset_freq_db, "q-OffsetFreq")?;
     let root = InterFreqCarrierFreqInfo {
-        dl_carrier_freq: layer.earfcn,
+        dl_carrier_freq: layer.earfcn.min(LAST_EARFCN) as u16,
         q_rx_lev_min: layer.q_rx_lev_min,
         p_max: layer.p_max_dbm,
         t_reselection: layer.t_reselection_s,

@@ -110,10 +110,24 @@ impl Average {
         if channel.is_empty() || noise.is_nan() || noise <= 0.0 {
             return None;
         }
-        let (spacing, gap) = spacing;
-        let paths = Solver { spacing, gap, noise, floor: self.noise, channel }.paths();
+        let paths = paths(channel, (noise, self.noise), spacing);
         (!paths.is_empty()).then(|| Profile { paths, middle: middle(&self.sum) })
     }
+}
+
+/// The paths of a channel, by delay; none where no one stands out of the noise.
+///
+/// `noise`: power of noise in an element, and what a path beside the strongest one has to stand out of; `spacing`: as of
+/// [`Average::profile`].
+pub fn paths(channel: Vec<Complex64>, (noise, floor): (f64, f64), (spacing, gap): (f64, f64)) -> Vec<Path> {
+    Solver { spacing, gap, noise, floor, channel }.paths()
+}
+
+/// Where within `reach` seconds of none a channel agrees best with one path; `spacing`: as of [`Average::profile`].
+pub fn strongest(channel: Vec<Complex64>, (spacing, gap): (f64, f64), reach: f64) -> f64 {
+    let cell = 1.0 / (spacing * channel.len().max(1) as f64);
+    let solver = Solver { spacing, gap, noise: 0.0, floor: 0.0, channel };
+    solver.best(&solver.channel, (-reach, reach), cell / FINENESS)
 }
 
 /// Tells paths apart in one channel.
