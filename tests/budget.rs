@@ -258,6 +258,7 @@ fn a_quiet_node_among_120_cells_stays_within_its_month() {
         window: 256,
         resend: Duration::from_secs(600),
         dwells: Arc::default(),
+        evidence: None,
     };
     let running = runtime.spawn(publish::run(spool.clone(), options, news, status, stopped, wall_clock));
     wait_until("the connection", || watching.borrow().connected);

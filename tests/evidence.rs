@@ -3,6 +3,9 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "evidence/lte.rs"]
+mod lte;
+
 use daen::cell::Rat;
 use daen::observation::{Clock, ClockSource, Evidence, Finding, Observation, Tier};
 use daen::radio::sigmf;
@@ -15,6 +18,7 @@ use daen::sensor::observe::{Context, observe};
 use daen::synth::scene::Scene;
 use daen::units::{Hz, Nanos, SampleIndex, Timestamp};
 use num_complex::Complex32;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// The first seconds of a source.
@@ -33,6 +37,16 @@ fn samples(source: &mut dyn IqSource, seconds: f64) -> (StreamInfo, Vec<Complex3
         }
     }
     (stream.unwrap(), list)
+}
+
+/// Samples in memory, to be read piece by piece.
+fn reader(samples: &[Complex32]) -> impl FnMut(Range<u64>, &mut Vec<Complex32>) -> std::io::Result<()> + '_ {
+    |range, out| {
+        out.clear();
+        let end = samples.len().min(range.end as usize);
+        out.extend_from_slice(&samples[range.start as usize..end]);
+        Ok(())
+    }
 }
 
 /// What a receiver that counts CCCH blocks, and nothing else of them, makes of samples: its last word on each cell.
@@ -60,7 +74,7 @@ fn check(info: &StreamInfo, samples: &[Complex32]) {
     let strongest = reports.iter().filter(|report| report.identity.is_some());
     let before = strongest.max_by(|a, b| a.snr.0.total_cmp(&b.snr.0)).unwrap();
     assert!(ccch(before) > 0, "the cell pages and grants: {:?}", before.counts);
-    let snippet = broadcast_only(samples, info, &observed(before, info)).unwrap();
+    let snippet = broadcast_only(info, samples.len() as u64, &mut reader(samples), &observed(before, info)).unwrap();
     let mut kept = vec![false; snippet.samples.len()];
     snippet.kept.iter().cloned().flatten().for_each(|index| kept[index] = true);
     let outside = snippet.samples.iter().zip(&kept).filter(|(_, kept)| !**kept).map(|(sample, _)| sample.norm_sqr());
@@ -150,10 +164,10 @@ fn the_ring_keeps_its_quota_and_what_is_pinned_the_longest_and_survives_a_restar
     let quota = 160_000;
     let mut ring = Ring::open(folder.path(), quota).unwrap();
     let info = StreamInfo { stream: "s".to_owned(), center: Hz(947e6), sample_rate: Hz(1000.0), start };
-    ring.begin(&info).unwrap();
+    ring.begin(0, &info).unwrap();
     let second = |n: i64| -> Vec<i16> { (0..2000).map(|i| (n * 10 + i % 7) as i16).collect() };
     for n in 0..300 {
-        ring.write(SampleIndex(n as u64 * 1000), &second(n)).unwrap();
+        ring.write(0, SampleIndex(n as u64 * 1000), &second(n)).unwrap();
         if n == 100 {
             ring.pin(&finding(at(100), "s")).unwrap();
         }
@@ -167,23 +181,82 @@ fn the_ring_keeps_its_quota_and_what_is_pinned_the_longest_and_survives_a_restar
         .map(|entry| entry.metadata().unwrap().len())
         .sum();
     assert!(on_disk <= quota && on_disk > quota / 2, "{on_disk}");
-    let ring = Ring::open(folder.path(), quota).unwrap();
+    let mut ring = Ring::open(folder.path(), quota).unwrap();
     let events = ring.events().unwrap();
     assert_eq!(events.len(), 1);
-    let (kept, samples) = events[0].samples.as_ref().unwrap();
-    let length = samples.len() as f64 / 1000.0;
-    assert!(kept.start <= at(93) && length >= 16.0, "{:?} and {length} s", kept.start);
-    let n = (kept.start - start).as_secs_f64().round() as i64;
+    let take = events[0].samples.as_ref().unwrap();
+    let length = take.length as f64 / 1000.0;
+    assert!(take.info.start <= at(93) && length >= 16.0, "{:?} and {length} s", take.info.start);
+    let mut samples = Vec::new();
+    ring.read(take, 0..take.length + 5, &mut samples).unwrap();
+    assert_eq!(samples.len() as u64, take.length);
+    let n = (take.info.start - start).as_secs_f64().round() as i64;
     assert_eq!(
         samples[0],
         Complex32::new(f32::from((n * 10) as i16) / 32768.0, f32::from((n * 10 + 1) as i16) / 32768.0)
     );
-    // A second finding of the same moment has the same samples; one of another standard has none that may leave.
-    let mut lte = finding(at(100), "s").observation;
-    lte.cell.rat = Rat::Lte;
-    assert_eq!(broadcast_only(samples, kept, &lte).unwrap_err(), Withheld::Standard(Rat::Lte));
-    let untimed = finding(at(100), "s").observation;
-    assert_eq!(broadcast_only(samples, kept, &untimed).unwrap_err(), Withheld::NoTiming);
+    // One whose standard cannot be cut, or whose timing nobody knows, has none that may leave.
+    let withheld = |observation: &Observation| {
+        let mut read = |range, samples: &mut _| ring.read(take, range, samples);
+        broadcast_only(&take.info, take.length, &mut read, observation).unwrap_err()
+    };
+    let mut nr = finding(at(100), "s").observation;
+    nr.cell.rat = Rat::Nr;
+    assert_eq!(withheld(&nr), Withheld::Standard(Rat::Nr));
+    assert_eq!(withheld(&finding(at(100), "s").observation), Withheld::NoTiming);
+    assert_eq!(
+        withheld(&Observation { cell: daen::cell::CellKey { rat: Rat::Lte, ..nr.cell }, ..nr }),
+        Withheld::NoTiming
+    );
+}
+
+#[test]
+fn two_receivers_that_scan_share_the_quota_and_each_finding_has_its_own_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = Timestamp(1_795_000_000_000_000_000);
+    let quota = 400_000;
+    let mut ring = Ring::open(folder.path(), quota).unwrap();
+    // Each receiver dwells for a tenth of a second, at 2,000 samples a second, on one of 20 carriers after the other.
+    let name = |receiver: usize, dwell: i64| format!("r{receiver}#{dwell}");
+    for dwell in 0..600 {
+        for receiver in 0..2 {
+            let info = StreamInfo {
+                stream: name(receiver, dwell),
+                center: Hz(935e6 + (dwell % 20) as f64 * 200e3),
+                sample_rate: Hz(2000.0),
+                start: start + Nanos::from_millis(100 * dwell),
+            };
+            ring.begin(receiver, &info).unwrap();
+            let samples: Vec<i16> =
+                (0..400).map(|i| (dwell % 100) as i16 * 100 + (i / 2 % 50) + receiver as i16).collect();
+            ring.write(receiver, SampleIndex(0), &samples[..200]).unwrap();
+            ring.write(receiver, SampleIndex(100), &samples[200..]).unwrap();
+            if dwell == 450 {
+                let mut of = finding(info.start, &info.stream);
+                of.observation.cell.id = receiver as u16;
+                ring.pin(&of).unwrap();
+            }
+        }
+        assert!(ring.octets() <= quota, "{} octets at dwell {dwell}", ring.octets());
+    }
+    drop(ring);
+    let files = std::fs::read_dir(folder.path()).unwrap().flatten().count();
+    assert!(files < 120, "{files} files for 1,200 streams");
+    let mut ring = Ring::open(folder.path(), quota).unwrap();
+    let events = ring.events().unwrap();
+    assert_eq!(events.len(), 2, "one a cell, of the same moment");
+    for (receiver, event) in events.iter().enumerate() {
+        let take = event.samples.as_ref().unwrap();
+        assert_eq!((take.info.stream.as_str(), take.length), (name(receiver, 450).as_str(), 200));
+        assert_eq!((take.info.center, take.info.start), (Hz(937e6), start + Nanos::from_secs(45)));
+        let mut samples = Vec::new();
+        ring.read(take, 90..120, &mut samples).unwrap();
+        assert_eq!(samples.len(), 30);
+        for (n, sample) in samples.iter().enumerate() {
+            let value = 50 * 100 + ((90 + n as i16) % 50) + receiver as i16;
+            assert_eq!(sample.re, f32::from(value) / 32768.0, "sample {n}");
+        }
+    }
 }
 
 #[test]
@@ -192,9 +265,9 @@ fn pinned_segments_are_given_up_too_where_nothing_else_is_left() {
     let start = Timestamp(1_795_000_000_000_000_000);
     let mut ring = Ring::open(folder.path(), 50_000).unwrap();
     let info = StreamInfo { stream: "s".to_owned(), center: Hz(947e6), sample_rate: Hz(1000.0), start };
-    ring.begin(&info).unwrap();
+    ring.begin(0, &info).unwrap();
     for n in 0..200 {
-        ring.write(SampleIndex(n as u64 * 1000), &[7; 2000]).unwrap();
+        ring.write(0, SampleIndex(n as u64 * 1000), &[7; 2000]).unwrap();
         ring.pin(&finding(start + Nanos::from_secs(n), "s")).unwrap();
         assert!(ring.octets() <= 50_000 + 16_000, "{}", ring.octets());
     }
@@ -208,15 +281,15 @@ fn what_the_disk_was_too_slow_for_is_a_gap_and_not_a_shift() {
     let start = Timestamp(1_795_000_000_000_000_000);
     let mut ring = Ring::open(folder.path(), 1 << 20).unwrap();
     let info = StreamInfo { stream: "s".to_owned(), center: Hz(947e6), sample_rate: Hz(1000.0), start };
-    ring.begin(&info).unwrap();
+    ring.begin(0, &info).unwrap();
     for n in (0..3).chain(5..9) {
-        ring.write(SampleIndex(n * 1000), &[n as i16; 2000]).unwrap();
+        ring.write(0, SampleIndex(n * 1000), &[n as i16; 2000]).unwrap();
     }
     ring.pin(&finding(start + Nanos::from_secs(6), "s")).unwrap();
-    // A ring flushes what it has begun when the stream ends.
-    ring.begin(&info).unwrap();
     let events = ring.events().unwrap();
-    let (kept, samples) = events[0].samples.as_ref().unwrap();
-    assert_eq!((kept.start, samples.len()), (start + Nanos::from_secs(5), 4000));
+    let take = events[0].samples.as_ref().unwrap();
+    assert_eq!((take.info.start, take.length), (start + Nanos::from_secs(5), 4000));
+    let mut samples = Vec::new();
+    ring.read(take, 0..1, &mut samples).unwrap();
     assert_eq!(samples[0].re, 5.0 / 32768.0);
 }

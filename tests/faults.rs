@@ -1,6 +1,6 @@
 //! Everything that goes wrong on a pole, injected one after the other into a running node: it goes on listening, says in its health
 //! what is wrong, and recovers. What is wrong with receivers is in tests/soapy_device.rs; killed processes and dead links in
-//! tests/kill.rs and tests/node_to_hub.rs.
+//! tests/kill.rs and tests/node_to_hub.rs; what is wrong with navigation in tests/navigation.rs.
 
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
@@ -142,9 +142,173 @@ fn a_wrong_configuration_at_reload_changes_nothing_and_a_right_one_is_taken() {
     let samples = reports(&spool).pop().unwrap().samples;
     wait("samples to go on", &node.log, || reports(&spool).pop().unwrap().samples > samples);
     assert_eq!(reports(&spool).pop().unwrap().config.as_ref(), Some(&first), "health names the configuration in force");
+    wait("the refusal in its health", &node.log, || {
+        warns(&spool, "the new configuration is refused and the old one stays") && warns(&spool, "report.batch_ms")
+    });
     std::fs::write(&config, right.replace("batch_ms = 10", "batch_ms = 20")).unwrap();
     node.signal("HUP");
     wait("the new configuration", &node.log, || reports(&spool).pop().unwrap().config.as_ref() != Some(&first));
+    wait("no word of the refusal any more", &node.log, || !warns(&spool, "refused and the old one stays"));
+    assert_eq!(node.stop(), 0);
+}
+
+#[test]
+fn a_node_that_is_started_with_a_wrong_configuration_takes_the_last_good_one_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let config = config(folder.path(), &state, "");
+    let spool = state.join("spool.sqlite");
+    let right = std::fs::read_to_string(&config).unwrap();
+    let node = start(daen(&config), folder.path());
+    let kept = state.join("last-good.toml");
+    wait("the configuration to prove good", &node.log, || {
+        std::fs::read_to_string(&kept).is_ok_and(|text| text == right)
+    });
+    let first = reports(&spool).pop().unwrap().config;
+    assert_eq!(node.stop(), 0);
+
+    // Wrong in three ways: a value, what it names, and, which shows only while it starts, a folder that is none.
+    std::fs::write(folder.path().join("none"), "a file").unwrap();
+    for (wrong, said) in [
+        (right.replace("batch_ms = 10", "batch_ms = 0"), "report.batch_ms"),
+        (right.replace("x.sigmf-meta", "y.sigmf-meta"), "y.sigmf-meta"),
+        (format!("{right}\n[evidence]\nquota_octets = 200000000\nfolder = \"none\"\n"), "evidence.folder"),
+    ] {
+        std::fs::write(&config, &wrong).unwrap();
+        let begun = reports(&spool).len();
+        let mut node = start(daen(&config), folder.path());
+        wait("a health report that says so", &node.log, || {
+            reports(&spool).len() > begun && warns(&spool, said) && warns(&spool, "configuration")
+        });
+        let last = reports(&spool).pop().unwrap();
+        assert_eq!(last.config, first, "the one in force is the last good one: {:?}", last.warnings);
+        wait("samples", &node.log, || reports(&spool).pop().unwrap().samples > last.samples);
+        assert!(node.runs());
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), right, "what is good stays good");
+        assert_eq!(node.stop(), 0);
+    }
+    // A node that never ran has nothing to go back to.
+    std::fs::remove_file(&kept).unwrap();
+    std::fs::write(&config, right.replace("batch_ms = 10", "batch_ms = 0")).unwrap();
+    let mut node = start(daen(&config), folder.path());
+    let log = node.log.clone();
+    wait("the node to end", &log, || !node.runs());
+    assert_ne!(node.stop(), 0);
+}
+
+/// Whether the newest health report warns of this.
+fn warns(spool: &Path, of: &str) -> bool {
+    reports(spool).pop().is_some_and(|health| health.warnings.iter().any(|text| text.contains(of)))
+}
+
+/// Every mount of the system but the node's own folder is made read-only, in a mount name space; then the shell becomes the node.
+#[test]
+fn a_node_whose_root_is_read_only_writes_to_its_state_folder_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    let unshare = ["--user", "--map-root-user", "--mount", "--propagation", "private"];
+    let quota = "[evidence]\nquota_octets = 100000000\n";
+    let config = config(folder.path(), &state, quota);
+    let probe = folder.path().join("probe");
+    let script = format!(
+        "mount --bind '{0}' '{0}' && \
+         while read -r _ at _ rest; do case $at in '{0}'|/proc*|/sys*|/dev*) ;; *) mount -o remount,bind,ro \"$at\" 2>/dev/null;; esac; \
+         done < /proc/self/mounts; ! touch '{1}' 2>/dev/null && touch '{0}/probe' && exec \"$0\" \"$@\"",
+        state.display(),
+        probe.display()
+    );
+    let possible = Command::new("unshare").args(unshare).args(["sh", "-c", &script, "true"]).output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        println!("skipped: the root cannot be made read-only in a name space of one's own (unshare, user name spaces)");
+        return;
+    }
+    let before = listing(folder.path());
+    let mut command = Command::new("unshare");
+    command.args(unshare).args(["sh", "-c", &script]).arg(env!("CARGO_BIN_EXE_daen"));
+    command.arg("sensor").arg("--config").arg(&config).env("TMPDIR", "/nonexistent");
+    let mut node = start(command, folder.path());
+    let spool = state.join("spool.sqlite");
+    wait("the configuration to prove good", &node.log, || state.join("last-good.toml").is_file());
+    wait("health reports", &node.log, || reports(&spool).len() > 2);
+    let last = reports(&spool).pop().unwrap();
+    assert!(node.runs() && last.samples > 0 && last.disk_free_octets > 0, "{last:?}\n{}", node.said());
+    assert!(!node.said().to_lowercase().contains("read-only"), "{}", node.said());
+    assert!(std::fs::read_dir(state.join("evidence")).unwrap().count() > 0, "evidence is kept too");
+    assert_eq!(node.stop(), 0);
+    let mut after = listing(folder.path());
+    after.retain(|name| name != "node.log");
+    assert_eq!(after, before, "beside its state it has written nothing");
+    assert!(state.join("learned.json").is_file());
+}
+
+fn listing(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A library that stands between the node and the clock, built here: seconds in a file are added to the time of day.
+fn clock(folder: &Path) -> Option<PathBuf> {
+    let library = folder.join("clock.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/faults/clock.c");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
+    built.is_ok_and(|status| status.success()).then_some(library)
+}
+
+#[test]
+fn a_clock_that_is_set_back_and_forward_by_years_is_told_of_and_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(library) = clock(folder.path()) else {
+        println!("skipped: the C compiler (cc) that makes a clock which can be set is not there");
+        return;
+    };
+    let state = folder.path().join("state");
+    let config = config(folder.path(), &state, "");
+    let spool = state.join("spool.sqlite");
+    let offset = folder.path().join("offset");
+    std::fs::write(&offset, "0").unwrap();
+    let notify = folder.path().join("notify");
+    let systemd = UnixDatagram::bind(&notify).unwrap();
+    systemd.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut command = daen(&config);
+    command.env("LD_PRELOAD", &library).env("CLOCK_OFFSET", &offset);
+    command.env("NOTIFY_SOCKET", &notify).env("WATCHDOG_USEC", "4000000");
+    let mut node = start(command, folder.path());
+    wait("health reports", &node.log, || reports(&spool).len() > 1);
+    const YEAR: i64 = 365 * 86_400;
+    let mut years_before = 0;
+    for years in [-3, 7, 0] {
+        let before = reports(&spool).pop().unwrap();
+        let beside = folder.path().join("offset.new");
+        std::fs::write(&beside, (years * YEAR).to_string()).unwrap();
+        std::fs::rename(&beside, &offset).unwrap();
+        let word = if years < years_before { "set back" } else { "set forward" };
+        wait("a report that tells of it", &node.log, || warns(&spool, word));
+        let told = reports(&spool).pop().unwrap();
+        let moved = (told.at_ns - before.at_ns).as_secs_f64() / YEAR as f64;
+        assert!((moved - (years - years_before) as f64).abs() < 0.01, "{moved} years");
+        // It goes on: samples, reports in time, words to the watchdog.
+        let count = reports(&spool).len();
+        wait("samples and reports to go on", &node.log, || {
+            let list = reports(&spool);
+            list.len() > count + 2 && list.last().unwrap().samples > told.samples + 500_000
+        });
+        systemd.set_nonblocking(true).unwrap();
+        let mut octets = [0; 256];
+        while systemd.recv(&mut octets).is_ok() {}
+        systemd.set_nonblocking(false).unwrap();
+        let length = systemd.recv(&mut octets).expect("the watchdog is fed");
+        assert_eq!(&octets[..length], b"WATCHDOG=1");
+        assert!(node.runs());
+        years_before = years;
+    }
+    let last = reports(&spool).pop().unwrap();
+    assert_eq!((last.lost_samples, last.spool_evicted), (0, 0));
     assert_eq!(node.stop(), 0);
 }
 

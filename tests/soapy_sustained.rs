@@ -5,6 +5,8 @@
 #![cfg(feature = "soapy")]
 #![allow(clippy::unwrap_used)]
 
+// Each test crate uses a part of it.
+#[allow(dead_code)]
 #[path = "support/soapy.rs"]
 mod soapy;
 
@@ -133,12 +135,12 @@ impl Running {
         (ticks[0] + ticks[1]) / 100.0
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self, log: &Path) {
         let id = self.0.id();
         assert!(
             std::process::Command::new("/bin/sh").args(["-c", &format!("kill -TERM {id}")]).status().unwrap().success()
         );
-        assert!(self.0.wait().unwrap().success());
+        assert!(self.0.wait().unwrap().success(), "{}", std::fs::read_to_string(log).unwrap());
     }
 }
 
@@ -190,7 +192,7 @@ fn sustain(rate: f64, seconds: f64) -> (Vec<Health>, Vec<SpectrumTile>, BTreeSet
         .find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB")?.trim().parse().ok())
         .unwrap();
     let mapped = node.number("status", "RssFile:") - recording;
-    node.stop();
+    node.stop(&folder.path().join("log"));
     let told = told(folder.path());
     let last = told.0.last().unwrap();
     println!(
@@ -261,7 +263,7 @@ fn a_receiver_that_is_too_fast_to_decode_says_so_in_its_health() {
     let mut node = Running::start(&config, &folder.path().join("log"));
     // Long enough for two reports of a change.
     std::thread::sleep(Duration::from_secs(12));
-    node.stop();
+    node.stop(&folder.path().join("log"));
     let (health, ..) = told(folder.path());
     let said = |health: &Health| health.warnings.iter().any(|text| text.contains("nothing is decoded"));
     assert!(health.last().is_some_and(said), "{health:?}");

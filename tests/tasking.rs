@@ -90,6 +90,7 @@ fn forged_stale_replayed_foreign_and_flooding_tasks_are_refused_and_counted() {
         window: 100,
         resend: Duration::from_secs(60),
         dwells: dwells.clone(),
+        evidence: None,
     };
     let cell = CellKey { rat: Rat::Gsm, center_hz: CARRIER, id: 33 };
     let during = NOW + Nanos::from_secs(10);

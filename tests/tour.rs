@@ -8,6 +8,7 @@ use daen::observation::{Octets, SCHEMA};
 use daen::radio::live::Live;
 use daen::radio::source::StreamInfo;
 use daen::sensor::bands::{Band, Table};
+use daen::sensor::crew::Crew;
 use daen::sensor::scan::{Options, Plan, Reach};
 use daen::sensor::task::{Desk, Dwells};
 use daen::sensor::tour::Tour;
@@ -179,4 +180,37 @@ fn what_the_hub_asks_for_comes_first_for_as_long_as_it_asks() {
     let next = air.tuned[before..].iter().find(|(_, at)| *at > there[0]).unwrap();
     let stayed = (next.1 - there[0]).as_secs_f64();
     assert!((4.0..7.5).contains(&stayed), "{stayed}");
+}
+
+#[test]
+fn the_part_of_a_receiver_that_has_failed_is_scanned_by_another_until_it_is_back() {
+    let mut air = Air::new(&Arc::default());
+    let reach = || Reach { usable: Hz(3.2e6), tuning: vec![[Hz(800e6), Hz(1e9)]], retune: Nanos::from_millis(10) };
+    let members = vec![
+        ("this one".to_owned(), vec![band(925.0, 960.0)], reach()),
+        ("the other".to_owned(), vec![band(869.0, 894.0)], reach()),
+    ];
+    let crew = Arc::new(Crew::new(members, Options::default()));
+    air.tour = air.tour.with_crew(crew.clone(), 0);
+    let lent = |air: &Air, from: usize| air.tuned[from..].iter().filter(|(center, _)| *center < 900e6).count();
+    air.run(5.0);
+    assert_eq!(lent(&air, 0), 0);
+    // The other one fails: within a round its part is scanned too, and its own no less.
+    crew.tell(1, false, Nanos(0));
+    crew.tell(1, false, daen::sensor::crew::SETTLED);
+    let from = air.tuned.len();
+    air.carriers = vec![880e6];
+    air.run(10.0);
+    let theirs: std::collections::BTreeSet<u64> =
+        air.tuned[from..].iter().filter(|(center, _)| *center < 900e6).map(|(center, _)| *center as u64).collect();
+    assert!(theirs.len() >= 8, "25 MHz in windows of 3 MHz: {theirs:?}");
+    assert!(air.tuned[from..].iter().any(|(center, _)| *center > 900e6));
+    assert!(air.tour.schedule().lock().unwrap().windows > 12);
+    // It comes back, and so does its part.
+    crew.tell(1, true, Nanos::from_secs(60));
+    crew.tell(1, true, Nanos::from_secs(70));
+    air.run(0.5);
+    let from = air.tuned.len();
+    air.run(10.0);
+    assert_eq!(lent(&air, from), 0);
 }

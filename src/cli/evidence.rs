@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub struct Args {
     /// The ring: `evidence` in the node's state folder.
     ring: PathBuf,
-    /// Write a SigMF recording for each finding into this folder: the bursts in which its cell speaks to everybody, all else zero.
+    /// Write a SigMF recording for each finding into this folder: what its cell says to everybody, all else zero.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -24,17 +24,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         "{}: no such folder; is [evidence] in the node's configuration?",
         args.ring.display()
     );
-    let ring = Ring::open(&args.ring, u64::MAX).with_context(|| args.ring.display().to_string())?;
+    let mut ring = Ring::open(&args.ring, u64::MAX).with_context(|| args.ring.display().to_string())?;
     let events = ring.events().with_context(|| args.ring.display().to_string())?;
     say(&format!("{} findings, {:.0} MB of samples", events.len(), ring.octets() as f64 * 1e-6))?;
     for event in events {
         let observation = &event.finding.observation;
         let head = format!("{:010}  {}  {}", event.number, event.finding.rule, observation.cell);
-        let Some((info, samples)) = event.samples else {
+        let Some(take) = event.samples else {
             say(&format!("{head}  its samples were given up"))?;
             continue;
         };
-        let snippet = match broadcast_only(&samples, &info, observation) {
+        let mut read = |range, samples: &mut _| ring.read(&take, range, samples);
+        let snippet = match broadcast_only(&take.info, take.length, &mut read, observation) {
             Ok(snippet) => snippet,
             Err(withheld) => {
                 say(&format!("{head}  {withheld}"))?;
@@ -48,7 +49,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         };
         std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
         let path = out.join(format!("{:010}.sigmf-meta", event.number));
-        let words = format!("{}: broadcast bursts of {}, everything else zero", event.finding.rule, observation.cell);
+        let words =
+            format!("{}: what {} says to everybody, everything else zero", event.finding.rule, observation.cell);
         let mut recorder = Recorder::create(&path, Format::Ci16Le, &snippet.info, &words)?;
         recorder.write(&snippet.samples)?;
         recorder.finish()?;

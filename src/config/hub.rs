@@ -1,8 +1,9 @@
 //! The configuration of a hub.
 
 use super::link::{Link, LinkFile};
-use super::{ConfigError, folder, keys, read_toml, value_error};
+use super::{ConfigError, folder, in_range, keys, read_toml, value_error};
 use crate::observation::NodeId;
+use crate::units::Nanos;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,7 +34,23 @@ pub struct ConfigFile {
     /// The pages.
     #[serde(default)]
     pub web: WebFile,
+    /// What is kept.
+    #[serde(default)]
+    pub store: StoreFile,
 }
+
+/// `[store]` as written.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreFile {
+    /// Envelopes are kept for so many days; 0: for good.
+    pub days: u32,
+    /// The store has so many octets at most; 0: as many as it takes.
+    pub octets: u64,
+}
+
+/// The store's least limit: a day of a small site.
+const LEAST_STORE: u64 = 10_000_000;
 
 /// `[locate]` as written.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -146,6 +163,8 @@ pub struct Config {
     pub sectors: BTreeMap<NodeId, (f64, f64)>,
     /// The pages.
     pub web: WebFile,
+    /// Age of envelopes and octets of the store that are kept; `None`: all.
+    pub retention: (Option<Nanos>, Option<u64>),
 }
 
 /// A broker that the hub starts.
@@ -237,6 +256,19 @@ impl ConfigFile {
             },
             sectors,
             web: self.web,
+            retention: (
+                match self.store.days {
+                    0 => None,
+                    days => {
+                        let days = in_range("store.days", days, 1..=36_500, " (0: for good)")?;
+                        Some(Nanos::from_secs(i64::from(days) * 86_400))
+                    }
+                },
+                match self.store.octets {
+                    0 => None,
+                    octets => Some(in_range("store.octets", octets, LEAST_STORE..=1 << 50, " (0: no limit)")?),
+                },
+            ),
         })
     }
 }

@@ -278,6 +278,10 @@ pub mod topic {
     pub fn down(node: &NodeId) -> String {
         format!("{PREFIX}/{node}/down")
     }
+    /// Samples of a node that answer one ask; the ask's identifier in hexadecimal.
+    pub fn iq(node: &NodeId, event: &str) -> String {
+        format!("{PREFIX}/{node}/iq/{event}")
+    }
     /// The alerts that one reader of the feed may see.
     pub fn alerts(tenant: &NodeId) -> String {
         format!("{PREFIX}/feed/{tenant}/alerts")

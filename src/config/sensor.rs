@@ -1,220 +1,27 @@
 //! The configuration of a node.
 
 use super::device::{Device, DeviceFile};
-use super::link::{Link, LinkFile};
+use super::link::Link;
 use super::{ConfigError, folder, in_range, keys, parse_toml, read_text, value_error};
 use crate::observation::envelope::{MAX_ITEMS, MAX_OCTETS};
 use crate::observation::{NodeId, Position};
 use crate::units::{Db, Nanos};
 use ed25519_dalek::{SigningKey, VerifyingKey};
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A node's configuration as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConfigFile {
-    /// The node's name; also the common name of its certificate.
-    pub node: String,
-    /// Folder for the spool; made where it is missing.
-    pub state_dir: PathBuf,
-    /// Signatures.
-    pub keys: KeysFile,
-    /// The broker.
-    pub broker: LinkFile,
-    /// Where the antenna stands.
-    pub position: Option<Position>,
-    /// Where place and time come from beside it.
-    #[serde(default)]
-    pub navigation: NavigationFile,
-    /// Where samples come from.
-    pub source: SourceFile,
-    /// Further receivers, beside one of `[source]`.
-    #[serde(default)]
-    pub device: Vec<DeviceFile>,
-    /// What is known of the receiver behind them.
-    pub calibration: Option<CalibrationFile>,
-    /// What is judged.
-    #[serde(default)]
-    pub rules: RulesFile,
-    /// How often what is told.
-    #[serde(default)]
-    pub report: ReportFile,
-    /// What waits for the hub.
-    #[serde(default)]
-    pub spool: SpoolFile,
-    /// Samples kept on the node; none where absent.
-    pub evidence: Option<EvidenceFile>,
-}
+mod written;
+
+pub use written::{
+    CalibrationFile, ConfigFile, EvidenceFile, KeysFile, NavigationFile, ReportFile, RulesFile, SourceFile, SpoolFile,
+};
 
 /// What health reports and the connection alone take in a month, and a little more, octets.
 const LEAST_MONTH: u64 = 10_000_000;
-
-/// `[keys]` as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeysFile {
-    /// The node's Ed25519 private key, PKCS#8 PEM.
-    pub signing_key: PathBuf,
-    /// The hub's name.
-    pub hub: String,
-    /// The hub's Ed25519 public key, PEM.
-    pub hub_public_key: PathBuf,
-}
-
-/// `[source]` as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum SourceFile {
-    /// SigMF recordings, one after the other.
-    Recording {
-        /// The recordings.
-        files: Vec<PathBuf>,
-        /// Deliver samples at the rate at which they were taken; otherwise as fast as they can be received.
-        #[serde(default)]
-        realtime: bool,
-        /// Begin again after the last one, for ever.
-        #[serde(default)]
-        repeat: bool,
-    },
-    /// A synthetic border scene, computed as it is received.
-    Scene {
-        /// Its name, such as `aranyaprathet`.
-        name: String,
-        /// Which of its nodes this is, from 0.
-        node: usize,
-        /// Seed of everything random in it.
-        #[serde(default)]
-        seed: u64,
-        /// How long it lasts, seconds; for ever where absent.
-        seconds: Option<f64>,
-        /// Deliver samples at the rate at which a receiver would.
-        #[serde(default = "yes")]
-        realtime: bool,
-    },
-    /// A receiver, by SoapySDR (the feature `soapy`).
-    Soapy(DeviceFile),
-    /// A test source: no samples, but this many numbered observations at once, to load the spool and everything after it.
-    Load {
-        /// How many.
-        items: u64,
-    },
-}
-
-fn yes() -> bool {
-    true
-}
-
-/// `[evidence]` as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvidenceFile {
-    /// Octets of samples kept; four a sample.
-    pub quota_octets: u64,
-    /// Where; beside the spool where absent.
-    pub folder: Option<PathBuf>,
-}
-
-/// `[navigation]` as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct NavigationFile {
-    /// Address of gpsd, on loopback: what it says is not signed.
-    pub gpsd: Option<SocketAddr>,
-    /// The node moves: its position is that of the newest fix.
-    pub moving: bool,
-    /// A node that stands and whose position is not told averages fixes for so long, seconds.
-    pub survey_s: f64,
-    /// Fixes farther than this from the surveyed position are reported, metres.
-    pub away_m: f64,
-    /// Ask chrony how good the system's clock is.
-    pub chrony: bool,
-}
-
-impl Default for NavigationFile {
-    fn default() -> NavigationFile {
-        NavigationFile { gpsd: None, moving: false, survey_s: 14_400.0, away_m: 100.0, chrony: true }
-    }
-}
-
-/// `[calibration]` as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CalibrationFile {
-    /// Folder of the files that `daen calibrate` writes, one a serial number.
-    pub folder: PathBuf,
-    /// Serial number of the receiver; that of `source.device` where absent.
-    pub serial: Option<String>,
-    /// How the receiver was set, dB by element, where samples come from a recording.
-    #[serde(default)]
-    pub gains: BTreeMap<String, f64>,
-}
-
-/// `[rules]` as written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RulesFile {
-    /// Settings of the rules; the built-in ones where absent.
-    pub file: Option<PathBuf>,
-    /// Licence register, CSV.
-    pub register: Option<PathBuf>,
-}
-
-/// `[report]` as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ReportFile {
-    /// An unchanged cell is told of this often, seconds.
-    pub interval_s: f64,
-    /// A health report is sent at least this often, seconds, and soon after a change.
-    pub health_s: f64,
-    /// A coarse picture of the spectrum, of each window for a receiver that scans, is sent this often, seconds; 0: never.
-    pub spectrum_s: f64,
-    /// Observations wait this long for company in one envelope, milliseconds; findings do not wait.
-    pub batch_ms: u64,
-    /// Most items in one envelope.
-    pub batch_items: usize,
-    /// What the hub knows already waits this long for company, seconds.
-    pub routine_s: f64,
-    /// Octets a month that a quiet node sends and receives, with TLS and TCP; 0: as many as it takes.
-    pub month_octets: u64,
-}
-
-impl Default for ReportFile {
-    fn default() -> ReportFile {
-        ReportFile {
-            interval_s: 60.0,
-            health_s: 900.0,
-            spectrum_s: 86_400.0,
-            batch_ms: 2000,
-            batch_items: 100,
-            routine_s: 900.0,
-            month_octets: 20_000_000,
-        }
-    }
-}
-
-/// `[spool]` as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SpoolFile {
-    /// Octets of envelopes kept for the hub; beyond it the least valuable are evicted.
-    pub limit_octets: u64,
-    /// Envelopes under way to the hub at a time.
-    pub window: u16,
-    /// An envelope that the hub has not acknowledged is sent again after this long, seconds.
-    pub resend_s: f64,
-}
-
-impl Default for SpoolFile {
-    fn default() -> SpoolFile {
-        SpoolFile { limit_octets: 1 << 30, window: 256, resend_s: 20.0 }
-    }
-}
 
 /// A node's configuration as used.
 #[derive(Clone, Debug)]
@@ -251,8 +58,37 @@ pub struct Config {
     pub report: Report,
     /// What waits for the hub.
     pub spool: Spool,
-    /// Folder and quota of the evidence ring.
-    pub evidence: Option<(PathBuf, u64)>,
+    /// The evidence ring.
+    pub evidence: Option<Evidence>,
+    /// What is to be said of it in the health report.
+    pub remark: Remark,
+}
+
+/// The evidence ring.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// Octets of samples kept.
+    pub quota: u64,
+    /// What may leave is sent where the hub asks for it.
+    pub send: bool,
+}
+
+/// What a node has to say of its own configuration while it runs, such as that another one was refused.
+#[derive(Clone, Debug, Default)]
+pub struct Remark(Arc<Mutex<Option<String>>>);
+
+impl Remark {
+    /// What it is at present.
+    pub fn text(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says something else, or nothing.
+    pub fn set(&self, text: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
 }
 
 /// Where place and time come from.
@@ -351,9 +187,16 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], naming key, value and allowed range, or the file that is wrong.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
-        let text = read_text(path)?;
-        let config = parse_toml::<ConfigFile>(path, &text)?.check(&folder(path))?;
-        Ok(Config { digest: Some(hex::encode(&Sha256::digest(&text)[..6])), ..config })
+        Config::parse(path, &read_text(path)?)
+    }
+
+    /// Checks what a configuration file said; relative paths count from the file's folder.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+        let config = parse_toml::<ConfigFile>(path, text)?.check(&folder(path))?;
+        Ok(Config { digest: Some(hex::encode(&Sha256::digest(text)[..6])), ..config })
     }
 }
 
@@ -385,6 +228,7 @@ impl ConfigFile {
         let least = 16 * MAX_OCTETS as u64;
         Ok(Config {
             digest: None,
+            remark: Remark::default(),
             signing_key: keys::signing_key(&folder.join(&self.keys.signing_key))?,
             hub_key: keys::verifying_key(&folder.join(&self.keys.hub_public_key))?,
             link: self.broker.check(folder)?,
@@ -392,19 +236,10 @@ impl ConfigFile {
             hub,
             evidence: match self.evidence {
                 None => None,
-                Some(EvidenceFile { quota_octets, folder: at }) => {
+                Some(EvidenceFile { quota_octets, folder: at, send }) => {
                     let at = at.unwrap_or_else(|| self.state_dir.join("evidence"));
                     let quota = in_range("evidence.quota_octets", quota_octets, 100_000_000..=1 << 44, "")?;
-                    let scans = matches!(&self.source, SourceFile::Soapy(device) if device.scan.is_some());
-                    if scans || !self.device.is_empty() {
-                        let value = if scans { "with a receiver that scans" } else { "with [[device]]" };
-                        return Err(value_error(
-                            "evidence",
-                            value.to_owned(),
-                            "with one receiver alone, whose tuning stays",
-                        ));
-                    }
-                    Some((folder.join(at), quota))
+                    Some(Evidence { folder: folder.join(at), quota, send })
                 }
             },
             state_dir: folder.join(&self.state_dir),

@@ -12,6 +12,7 @@ use super::analysis::FeedMessage;
 use super::store::{Outcome, Received, Refusal, Store, StoreError};
 use crate::config::link::{Connection, Link, LinkEvent, Session, back_off, topic};
 use crate::config::stopped;
+use crate::observation::envelope::iq::{Piece, open_piece};
 use crate::observation::envelope::{EnvelopeError, open, seal_ack};
 use crate::observation::{NodeId, Octets};
 use crate::units::Timestamp;
@@ -92,6 +93,7 @@ struct Job {
 enum Verdict {
     Envelope(Box<Received>),
     State { node: NodeId, online: bool, at_ns: Timestamp },
+    Piece(Box<Piece>, Vec<u8>, Timestamp),
     Refused(Refusal),
 }
 
@@ -178,7 +180,7 @@ async fn listen(
                 up = true;
                 info!(broker = %options.link, "connected to the broker");
                 // A fresh connection's queue of requests is empty.
-                for leaf in ["up", "state"] {
+                for leaf in ["up", "state", "iq/+"] {
                     let _ = connection.client.try_subscribe(format!("{}/+/{leaf}", topic::PREFIX), QoS::AtLeastOnce);
                 }
                 status.send_modify(|status| {
@@ -278,6 +280,14 @@ fn judge(topic: &[u8], payload: &[u8], at_ns: Timestamp, nodes: &BTreeMap<NodeId
                 Err(error) => refuse("state", format!("not a state: {error}")),
             }
         }
+        Some((node, leaf)) if leaf.starts_with("iq/") => match open_piece(payload, |signer| nodes.get(signer).copied())
+        {
+            Ok(piece) if piece.node == *node && leaf[3..] == piece.event.to_string() => {
+                Verdict::Piece(Box::new(piece), payload.to_vec(), at_ns)
+            }
+            Ok(piece) => refuse("topic-differs", format!("a piece of {} on the topic of {node}", piece.node)),
+            Err(error) => refuse(reason(&error), error.to_string()),
+        },
         _ => refuse("topic", "a topic that is not part of the contract".to_owned()),
     }
 }
@@ -295,6 +305,7 @@ struct Storing {
 struct Batch {
     received: Vec<Received>,
     states: BTreeMap<NodeId, (bool, Timestamp)>,
+    pieces: Vec<(Box<Piece>, Vec<u8>, Timestamp)>,
     refusals: Vec<Refusal>,
     jobs: Vec<Job>,
     octets: usize,
@@ -310,6 +321,7 @@ impl Batch {
             Verdict::State { node, online, at_ns } => {
                 self.states.insert(node, (online, at_ns));
             }
+            Verdict::Piece(piece, octets, at_ns) => self.pieces.push((piece, octets, at_ns)),
             Verdict::Refused(refusal) => self.refusals.push(refusal),
         }
         self.jobs.push(job);
@@ -397,6 +409,15 @@ impl Storing {
                 });
             }
             batch.outcomes = Some(outcomes);
+        }
+        // Taken once: a batch that has to be tried again for something else does not take them again.
+        while let Some((piece, octets, at_ns)) = batch.pieces.first() {
+            if let Err(unwanted) = self.store.take_piece(piece, octets, *at_ns)? {
+                let problem = "a piece of samples that nobody asked for or that does not fit".to_owned();
+                let (node, octets) = (piece.node.to_string(), octets.clone());
+                batch.refusals.push(Refusal { node, reason: unwanted.reason, problem, octets, at_ns: *at_ns });
+            }
+            batch.pieces.remove(0);
         }
         for (node, (online, at_ns)) in &batch.states {
             self.store.set_online(node, *online, *at_ns)?;

@@ -12,19 +12,24 @@ pub mod place;
 
 pub mod feeds;
 mod geo;
+pub mod retire;
 pub mod task;
 pub mod web;
 
 use crate::config::hub::Config;
+use crate::config::link::topic;
 use crate::config::{stopped, wall_clock};
 use crate::locate::country::Border;
 use crate::locate::sector::Sector;
+use crate::observation::envelope::iq::seal_ask;
 use crate::rules::{Format, Register};
 use alert::Book;
 use analysis::AnalysisConfig;
 use place::{Atlas, PlaceConfig};
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -140,10 +145,29 @@ pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> Result<(), 
     parts.spawn(async move { Ok(ingesting.await?) });
     let place = PlaceConfig { ground_m: config.ground_m, ..PlaceConfig::default() };
     let signer = Arc::new(analysis::Signer { hub: config.hub.clone(), key: config.signing_key.clone() });
-    let settings =
-        AnalysisConfig { licence, place, atlas: atlas.clone(), signer: Some(signer), ..AnalysisConfig::default() };
+    let settings = AnalysisConfig {
+        licence,
+        place,
+        atlas: atlas.clone(),
+        signer: Some(signer.clone()),
+        ..AnalysisConfig::default()
+    };
+    let asking = ask_for_samples(store.clone(), signer.clone(), feed.clone(), until_halt());
+    parts.spawn(async move {
+        asking.await;
+        Ok(())
+    });
     let thinking = analysis::run(store.clone(), book.clone(), settings, Some(feed), until_halt());
     parts.spawn(async move { Ok(thinking.await?) });
+    let (age, octets) = config.retention;
+    if age.is_some() || octets.is_some() {
+        let retention = store::retention::Retention { age, octets };
+        let keeping = retire::run(store.clone(), book.clone(), retention, wall_clock, until_halt());
+        parts.spawn(async move {
+            keeping.await;
+            Ok(())
+        });
+    }
     let settings = WebConfig { hosts: config.web.hosts.clone(), atlas, ..WebConfig::default() };
     let serving = web::serve(listener, store, book, settings, until_halt());
     let address = config.web.listen;
@@ -166,6 +190,37 @@ pub async fn run(config: Config, mut stop: watch::Receiver<bool>) -> Result<(), 
     }
     // A hub that was told to stop has not failed, whatever its parts said as they went.
     if *stop.borrow_and_update() { Ok(()) } else { outcome }
+}
+
+/// How often it is looked whether samples are to be asked for.
+const ASKING: Duration = Duration::from_secs(2);
+
+/// Sends what the store says is to be asked of nodes. What gets lost on the way is asked for again.
+async fn ask_for_samples(
+    store: Store,
+    signer: Arc<analysis::Signer>,
+    feed: mpsc::Sender<analysis::FeedMessage>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let store = store.clone();
+        match tokio::task::spawn_blocking(move || store.asks_due(wall_clock())).await {
+            Ok(Ok(asks)) => {
+                for ask in asks {
+                    if let Ok(payload) = seal_ask(&ask, &signer.hub, &signer.key) {
+                        let _ = feed.try_send(analysis::FeedMessage { topic: topic::down(&ask.node), payload });
+                    }
+                }
+            }
+            Ok(Err(error)) => tracing::error!(%error, "samples cannot be asked for"),
+            Err(error) => tracing::error!(%error, "asking for samples has failed"),
+        }
+        tokio::select! {
+            () = &mut shutdown => return,
+            () = tokio::time::sleep(ASKING) => {}
+        }
+    }
 }
 
 fn flatten(ended: Result<Result<(), HubError>, tokio::task::JoinError>) -> Result<(), HubError> {

@@ -9,6 +9,8 @@
 pub mod backup;
 mod journal;
 mod ranges;
+pub mod retention;
+pub mod snippets;
 
 use crate::observation::envelope::{self, Ack, EnvelopeError, Opened};
 use crate::observation::{Health, Item, NodeId, Octets, Origin, SCHEMA};
@@ -255,7 +257,7 @@ impl Store {
         if have != 0 && have != VERSION {
             return Err(StoreError::Version { path, have });
         }
-        let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;");
+        let make = format!("BEGIN IMMEDIATE; {TABLES} {} PRAGMA user_version={VERSION}; COMMIT;", snippets::TABLES);
         connection.execute_batch(&make).map_err(sqlite)?;
         let newest: i64 =
             connection.query_row("SELECT coalesce(max(row), 0) FROM items", [], |row| row.get(0)).map_err(sqlite)?;

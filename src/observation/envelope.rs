@@ -400,6 +400,7 @@ fn refusal(signer: NodeId, payload: &[u8], problem: String) -> EnvelopeError {
     EnvelopeError::Payload { signer, problem }
 }
 
+pub mod iq;
 mod task;
 
 pub use task::{Down, LONGEST, TASK_OCTETS, Task, open_down, seal_task};

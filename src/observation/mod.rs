@@ -505,6 +505,9 @@ pub struct Health {
     /// The sample clock's own error, where licensed cells or a calibration tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_error: Option<ClockError>,
+    /// The same of each receiver, by its name, where the node has several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub clock_errors: BTreeMap<String, ClockError>,
     /// What the navigation receiver says, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub navigation: Option<String>,

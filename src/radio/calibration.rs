@@ -268,6 +268,11 @@ impl Calibration {
         }
     }
 
+    /// Whether `folder` has a file of this serial number.
+    pub fn is_there(folder: &Path, serial: &str) -> bool {
+        path_of(folder, serial).is_ok_and(|path| path.is_file())
+    }
+
     /// Refuses what is past its date at `now`.
     ///
     /// # Errors

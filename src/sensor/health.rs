@@ -56,6 +56,8 @@ pub struct Figures {
     pub navigation: Option<String>,
     /// The sample clock's error.
     pub clock_error: Option<ClockError>,
+    /// The same of each receiver, by name, where there are several.
+    pub clock_errors: BTreeMap<String, ClockError>,
     /// What calibration and navigation want to be told.
     pub notes: Vec<String>,
     /// Samples at full scale, parts per million.
@@ -183,6 +185,7 @@ impl Sampler {
                 .collect(),
             receiver: device.map(|(counts, problem)| receiver(counts, problem.as_deref())),
             clock_error: figures.clock_error,
+            clock_errors: figures.clock_errors.clone(),
             navigation: figures.navigation.clone(),
             config: self.config.clone(),
             interval_s: Some(self.interval_s),

@@ -5,6 +5,7 @@
 
 use super::clock_error::Reference;
 use super::source;
+use crate::config::device::Device;
 use crate::config::sensor::{CalibrationChoice, Config, Source};
 use crate::observation::{ClockError, Observation};
 use crate::radio::calibration::apply::{Correction, Setting};
@@ -58,6 +59,16 @@ pub struct Instrument {
 fn argument<'a>(args: &'a str, key: &str) -> Option<&'a str> {
     let mut pairs = args.split(',').filter_map(|pair| pair.split_once('='));
     pairs.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim())
+}
+
+/// The calibration of a receiver beside the first: that of its serial number, where the folder has a file of it.
+pub fn of_another(choice: &CalibrationChoice, device: &Device) -> Option<CalibrationChoice> {
+    let serial = argument(&device.args, "serial")?;
+    Calibration::is_there(&choice.folder, serial).then(|| CalibrationChoice {
+        folder: choice.folder.clone(),
+        serial: None,
+        gains: BTreeMap::new(),
+    })
 }
 
 impl Instrument {

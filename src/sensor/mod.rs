@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A receiver that scans is led along a plan: [`scan`] says where it listens next, [`tour`] tunes it and says which samples are swept,
-//! searched, decoded or kept for the [`lab`]. Several receivers of a node have a thread and a part of the spectrum each, and one judge.
+//! searched, decoded or kept for the [`lab`]. Several receivers of a node have a thread and a part of the spectrum each, and one judge; a
+//! [`crew`] sees to it that the part of one that has failed is not left alone.
 //!
 //! Back-pressure: a spool that does not take items (full disk) evicts the least valuable; while even that fails items wait in the spooler, in
 //! memory, and beyond its bound the least valuable are lost and counted. Only a receiver thread that is too slow makes the ring wait (a
@@ -17,6 +18,7 @@ pub mod cadence;
 pub mod calibrate;
 pub mod chrony;
 pub mod clock_error;
+pub mod crew;
 pub mod evidence;
 pub mod gpsd;
 pub mod health;

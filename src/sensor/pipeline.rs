@@ -1,37 +1,38 @@
 //! Puts a node together and takes it apart in order: source, receiver, spooler, publisher, health.
 
-use super::cadence::Cadence;
-use super::health::{Figures, Machine, Sampler, SourceState};
-use super::instrument::{Instrument, InstrumentError};
-use super::lab::Lab;
+mod ears;
+mod load;
+mod watching;
+
+use super::crew::Crew;
+use super::evidence::send::Outbox;
+use super::health::{Sampler, SourceState};
+use super::instrument::{self, Instrument, InstrumentError};
 use super::publish::{self, Status};
-use super::receive::{self, Beside, Judge, Station};
-use super::spool::{self, Class, Spool, SpoolError, new_boot};
+use super::receive;
+use super::spool::{self, Spool, SpoolError, new_boot};
 use super::task::Dwells;
 use super::tour::Tour;
-use super::watchdog::{Feed, Flow, Notify};
-use super::waterfall::Waterfall;
+use super::watchdog::Notify;
 use super::whereabouts::{self, Begin, Stand, Survey, Whereabouts};
-use super::{chrony, evidence, gpsd, source, spooler};
-use crate::cell::{CellKey, Rat};
+use super::{evidence, gpsd, source, spooler};
 use crate::config::sensor::{Config, Source};
 use crate::config::{stopped, wall_clock};
-use crate::observation::{
-    BroadcastBlock, CarrierError, Clock, ClockSource, Dwell, Item, Level, Observation, Octets, ReceiverState, Schedule,
-};
+use crate::observation::{Clock, ClockSource, Schedule};
 use crate::radio::live::Live;
-use crate::radio::ring::{WhenFull, ring};
 use crate::radio::source::SourceError;
 use crate::rules::{self, Engine, Format, Register, RegisterError, StateError};
-use crate::units::{Db, Dbfs, Hz, Nanos, Ppb, Timestamp};
-use std::collections::BTreeMap;
+use crate::units::{Nanos, Timestamp};
+use ears::{Ear, Known, receiving};
+use load::loading;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
+use watching::Watching;
 
 /// Items between receiver and spooler; a full channel makes the receiver wait.
 const ITEMS: usize = 4096;
@@ -131,11 +132,21 @@ fn engine(config: &Config, learned: &Path) -> Result<Engine, PipelineError> {
     Ok(engine)
 }
 
-/// What is known of each receiver, in the order of the sources; the calibration is that of the first.
+/// The names of the receivers, in the order of the sources.
+fn receivers(config: &Config) -> Vec<String> {
+    let first = match &config.source {
+        Source::Soapy(device) => device.args.clone(),
+        _ => "source".to_owned(),
+    };
+    std::iter::once(first).chain(config.devices.iter().map(|device| device.args.clone())).collect()
+}
+
+/// What is known of each receiver, in the order of the sources. One beside the first is calibrated where the folder has a file of its
+/// serial number.
 fn instruments(config: &Config, now: Timestamp) -> Result<Vec<Arc<Instrument>>, PipelineError> {
     let further = config.devices.iter().map(|device| Config {
         source: Source::Soapy(device.clone()),
-        calibration: None,
+        calibration: config.calibration.as_ref().and_then(|choice| instrument::of_another(choice, device)),
         ..config.clone()
     });
     let all = std::iter::once(config.clone()).chain(further);
@@ -263,19 +274,27 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     let opened = source::open_all(&config, started)?;
     let instruments = instruments(&config, started)?;
     let instrument = instruments[0].clone();
-    for warning in instrument.warnings(started) {
+    for warning in instruments.iter().flat_map(|instrument| instrument.warnings(started)) {
         warn!("{warning}");
     }
+    let (known, names) = (instruments.clone(), receivers(&config));
+    let crew = opened.iter().filter_map(|listening| {
+        let (crew, number) = listening.route.as_ref()?.crew.clone();
+        Some((listening.opened.live.clone()?, crew, number))
+    });
+    let crew: Vec<(Arc<Live>, Arc<Crew>, usize)> = crew.collect();
     let has_samples = !opened.is_empty();
     let live: Vec<Arc<Live>> = opened.iter().filter_map(|listening| listening.opened.live.clone()).collect();
     let evidence_lost = Arc::new(AtomicU64::new(0));
     let keeping = match &config.evidence {
         None => None,
-        Some((folder, quota)) => {
-            Some(evidence::start(folder, *quota, evidence_lost.clone()).map_err(PipelineError::Evidence)?)
+        Some(ring) => {
+            let started = evidence::start(&ring.folder, ring.quota, opened.len(), &evidence_lost);
+            Some(started.map_err(PipelineError::Evidence)?)
         }
     };
-    let (tap, keeping) = keeping.unzip();
+    let (taps, keeping) = keeping.unzip();
+    let taps = taps.unwrap_or_default();
     let whereabouts = Arc::new(begin(&config, &instrument, opened.first().map(|listening| &listening.opened), started));
     info!(node = %config.node, boot = %spool.boot(), waiting = spool.stats().envelopes, "the node starts");
 
@@ -304,11 +323,11 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     };
     let receiving = match &config.source {
         Source::Load { items: count } => {
-            drop(tap);
+            drop(taps);
             vec![loading(*count, items.clone(), shared.clone())?]
         }
         _ => {
-            let known = Known { engine, instruments, whereabouts: whereabouts.clone(), evidence: tap, learned };
+            let known = Known { engine, instruments, whereabouts: whereabouts.clone(), evidence: taps, learned };
             receiving(ears, known, &config, &items, &shared)?
         }
     };
@@ -335,7 +354,9 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
             has_samples,
             evidence_lost,
             survey_file: config.state_dir.join(SURVEY),
-            instrument: instrument.clone(),
+            instruments: names.into_iter().zip(known).collect(),
+            crew,
+            remark: config.remark.clone(),
             shared: shared.clone(),
             spool: spool.clone(),
             link: link.clone(),
@@ -354,6 +375,10 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
         window: config.spool.window,
         resend: config.spool.resend,
         dwells: shared.dwells.clone(),
+        evidence: config.evidence.filter(|ring| ring.send).map(|ring| {
+            let outbox = Outbox::new(config.node.clone(), config.signing_key.clone(), config.report.month_octets);
+            (ring.folder, Arc::new(Mutex::new(outbox)))
+        }),
     };
     let mut publishing = tokio::spawn(publish::run(spool.clone(), options, news, status, publish_stopped, wall_clock));
 
@@ -409,272 +434,6 @@ async fn sent(until: Until, shared: &Shared, spool: &Spool) {
         quiet = if done && until == Until::Sent { quiet + 1 } else { 0 };
         if quiet > 12 {
             return;
-        }
-    }
-}
-
-/// What the receiver threads take along.
-struct Known {
-    engine: Engine,
-    /// Of each source.
-    instruments: Vec<Arc<Instrument>>,
-    whereabouts: Arc<Whereabouts>,
-    /// There is one receiver alone, and its tuning stays, where evidence is kept.
-    evidence: Option<evidence::Tap>,
-    learned: PathBuf,
-}
-
-/// A source with everything that its thread needs.
-struct Ear {
-    listening: source::Listening,
-    tour: Option<Tour>,
-    /// Of a receiver whose tuning stays.
-    beside: Beside,
-}
-
-impl Ear {
-    fn new(listening: source::Listening, dwells: &Arc<Dwells>, tiles: Option<Nanos>) -> std::io::Result<Ear> {
-        let live = listening.opened.live.clone();
-        let (tour, beside) = match (listening.route.clone(), live) {
-            (Some(route), Some(live)) => {
-                let reach = (route.reach.usable, route.reach.tuning);
-                let tour = Tour::start(route.name, route.plan, reach, live, dwells.clone())?;
-                (Some(tour.with_tiles(tiles)), Beside::default())
-            }
-            (_, live) => {
-                let waterfall = listening.usable.zip(tiles).map(|(usable, tiles)| Waterfall::new(usable, tiles));
-                (None, Beside { lab: live.map(|_| Lab::start()).transpose()?, waterfall })
-            }
-        };
-        Ok(Ear { listening, tour, beside })
-    }
-}
-
-/// A thread for each source, and one judge for all.
-fn receiving(
-    ears: Vec<Ear>,
-    Known { engine, instruments, whereabouts, mut evidence, learned }: Known,
-    config: &Config,
-    items: &SyncSender<(Class, Item)>,
-    shared: &Arc<Shared>,
-) -> Result<Vec<Thread>, PipelineError> {
-    let mut kept = Instant::now();
-    let (path, several) = (learned.clone(), ears.len());
-    let cadence = Cadence::new(config.report.interval).dwelling(shared.dwells.clone());
-    let cadence = match config.report.month_octets {
-        Some(octets) => cadence.within(octets),
-        None => cadence,
-    };
-    let judge = Judge {
-        engine,
-        cadence,
-        keep: Box::new(move |engine: &Engine| {
-            if kept.elapsed() >= KEEP_EVERY {
-                keep(engine, &path);
-                kept = Instant::now();
-            }
-        }),
-    };
-    let judge = Arc::new(Mutex::new(judge));
-    let mut threads = Vec::with_capacity(several);
-    for (number, (ear, instrument)) in ears.into_iter().zip(instruments).enumerate() {
-        let (judge, items, shared, learned) = (judge.clone(), items.clone(), shared.clone(), learned.clone());
-        let (whereabouts, evidence) = (whereabouts.clone(), evidence.take());
-        threads.push(thread("receiver", move || {
-            let Ear { listening, mut tour, beside } = ear;
-            let (blocks, block) = listening.blocks;
-            let source::Opened { source, live, .. } = listening.opened;
-            let mut source = instrument.correct(source);
-            // Neither recordings nor scenes lose anything by waiting; a receiver does not wait.
-            let when_full = if live.is_some() { WhenFull::Drop } else { WhenFull::Wait };
-            let (feeder, reader) = ring(blocks, block, when_full);
-            let counters = &shared.received[number];
-            let station = Station { judge: &judge, whereabouts, instrument, evidence, items, counters };
-            let ended = std::thread::scope(|scope| {
-                scope.spawn(move || feeder.run(source.as_mut()));
-                match &mut tour {
-                    Some(tour) => station.follow(reader, tour, &shared.stop),
-                    None => station.run(reader, beside, &shared.stop),
-                }
-            });
-            keep(&judge.lock().unwrap_or_else(PoisonError::into_inner).engine, &learned);
-            shared.set_source(
-                number,
-                match ended {
-                    Ok(()) => SourceState::Ended,
-                    Err(error) => {
-                        error!(%error, "the source has failed");
-                        SourceState::Failed(error.to_string())
-                    }
-                },
-            );
-        })?);
-    }
-    Ok(threads)
-}
-
-/// The test source: numbered observations as fast as the spool takes them.
-fn loading(count: u64, items: SyncSender<(Class, Item)>, shared: Arc<Shared>) -> Result<Thread, PipelineError> {
-    thread("load", move || {
-        for number in 1..=count {
-            if shared.stop.load(Ordering::Relaxed) || items.send((Class::Observation, load_item(number))).is_err() {
-                break;
-            }
-        }
-        shared.set_source(0, SourceState::Ended);
-    })
-}
-
-/// The observation with this number, which stands in its time; as long as one of a GSM cell with its usual messages.
-fn load_item(number: u64) -> Item {
-    let at_ns = Timestamp(number.cast_signed());
-    let block = |name: &str| BroadcastBlock { name: name.to_owned(), octets: Octets(vec![0x2b; 23]), count: 9 };
-    Item::Observation(Box::new(Observation {
-        at_ns,
-        first_ns: at_ns,
-        clock: Clock { source: ClockSource::Free, sigma_ns: None, locked: false, since_ns: None },
-        position: None,
-        cell: CellKey { rat: Rat::Gsm, center_hz: 935_000_000 + 200_000 * (number % 125), id: (number % 64) as u16 },
-        identity: None,
-        level: Level { dbfs: Dbfs(-60.0), dbm: None, sigma_db: Db(1.0) },
-        snr_db: Db(12.0),
-        carrier: CarrierError { hz: Hz(0.0), ppb: Ppb(0.0), sigma_ppb: Ppb(1.0) },
-        timing: None,
-        bearing: None,
-        broadcast: ["SI1", "SI2", "SI2ter", "SI3", "SI4", "SI13"].map(block).to_vec(),
-        fields: None,
-        content_sha256: Some(Octets(vec![0; 32])),
-        receiver: ReceiverState { stream: "load".to_owned(), ..ReceiverState::default() },
-    }))
-}
-
-/// The health thread.
-struct Watching {
-    sampler: Sampler,
-    whereabouts: Arc<Whereabouts>,
-    /// chrony is asked: the system's clock stamps samples.
-    chrony: bool,
-    /// Samples that the disk was too slow for as evidence.
-    evidence_lost: Arc<AtomicU64>,
-    survey_file: PathBuf,
-    instrument: Arc<Instrument>,
-    shared: Arc<Shared>,
-    spool: Arc<Spool>,
-    link: watch::Receiver<Status>,
-    limit: u64,
-    interval: Duration,
-    /// The source is not the one without samples.
-    has_samples: bool,
-    live: Vec<Arc<Live>>,
-    notify: Arc<Notify>,
-}
-
-impl Watching {
-    fn figures(&self, now: Timestamp) -> Figures {
-        let received = &self.shared.received;
-        let sum = |counter: fn(&receive::Counters) -> u64| received.iter().map(counter).sum::<u64>();
-        let last_decode = received.iter().map(|one| one.last_decode_ns.load(Ordering::Relaxed)).max().unwrap_or(0);
-        let counts = self.live.iter().map(|live| live.counts()).reduce(|all, one| all + one);
-        let problem = self.live.iter().find_map(|live| live.problem());
-        // Taken away, so that each report has its own.
-        let latency = received.iter().map(|one| one.latency_ms.swap(0, Ordering::Relaxed)).max();
-        let schedule = |one: &Arc<Mutex<Schedule>>| one.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let place = self.whereabouts.at(now);
-        let mut notes = self.instrument.warnings(now);
-        notes.extend(place.warnings);
-        if self.evidence_lost.load(Ordering::Relaxed) > 0 {
-            notes.push("the disk is too slow for the evidence ring; stretches are missing in it".to_owned());
-        }
-        if received.iter().any(|one| one.spectrum_only.load(Ordering::Relaxed)) {
-            notes.push(
-                "a receiver's rate is above 32 Msps: its spectrum is looked at and nothing is decoded".to_owned(),
-            );
-        }
-        let mut by_band = BTreeMap::new();
-        for one in received {
-            for (band, at) in one.by_band.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-                let newest = by_band.entry(*band).or_insert(*at);
-                *newest = (*newest).max(*at);
-            }
-        }
-        Figures {
-            clock: self.has_samples.then_some(place.clock),
-            samples: sum(|one| one.samples.load(Ordering::Relaxed)),
-            lost_samples: sum(|one| one.lost_samples.load(Ordering::Relaxed)),
-            device: counts.map(|counts| (counts, problem)),
-            cells: received.iter().map(|one| one.cells.load(Ordering::Relaxed)).sum(),
-            by_band,
-            position: place.position,
-            navigation: place.navigation,
-            clock_error: self.instrument.clock_error(now),
-            notes,
-            last_decode: (last_decode != 0).then_some(Timestamp(last_decode)),
-            clipped_ppm: received.iter().map(|one| one.clipped_ppm.load(Ordering::Relaxed)).max().unwrap_or(0),
-            schedules: self.shared.schedules.iter().map(schedule).collect(),
-            latency_ms: latency.filter(|_| counts.is_some()),
-            spool: self.spool.stats(),
-            spool_limit: self.limit,
-            lost_items: self.shared.spooled.lost.load(Ordering::Relaxed),
-            stuck_items: self.shared.spooled.stuck.load(Ordering::Relaxed),
-            link: self.link.borrow().clone(),
-            dwells: self.shared.dwells.at(now),
-            source: self.shared.source(),
-        }
-    }
-
-    /// Asks chrony, and keeps what a survey has brought.
-    fn look_around(&self) {
-        if self.chrony {
-            self.whereabouts.chrony(chrony::ask());
-        }
-        if let Some(survey) = self.whereabouts.survey()
-            && let Ok(text) = serde_json::to_string(&survey)
-        {
-            replace(&self.survey_file, &text);
-        }
-    }
-
-    /// A report at the start, every interval, and soon after anything worth a warning has come or gone.
-    fn run(mut self, items: &SyncSender<(Class, Item)>, stopped: &std::sync::mpsc::Receiver<()>) {
-        let mut told: Option<(Vec<String>, Vec<Dwell>)> = None;
-        let mut at = Instant::now();
-        let mut sampled: Option<(Instant, Machine)> = None;
-        let (begun, mut feed) = (at, self.notify.watchdog.map(Feed::new));
-        loop {
-            let now = wall_clock();
-            let figures = self.figures(now);
-            let machine = match sampled {
-                Some((at, machine)) if at.elapsed() < SAMPLE => machine,
-                _ => {
-                    self.look_around();
-                    sampled.insert((Instant::now(), self.sampler.look(now))).1
-                }
-            };
-            let flow = match (&figures.source, &figures.device) {
-                (SourceState::Running, Some((_, Some(_)))) => Flow::Excused,
-                (SourceState::Running, _) if self.has_samples => Flow::Expected,
-                // A receiver that was given up: only another process can help.
-                (SourceState::Failed(_), Some(_)) => Flow::Expected,
-                _ => Flow::Over,
-            };
-            if feed.as_mut().is_some_and(|feed| feed.is_due(begun.elapsed(), figures.samples, flow)) {
-                self.notify.send("WATCHDOG=1");
-            }
-            let state = (super::health::warnings(&figures, &machine), figures.dwells.clone());
-            let changed = told.as_ref().is_none_or(|told| *told != state);
-            if at.elapsed() >= self.interval || told.is_none() || (changed && at.elapsed() >= SETTLE) {
-                let health = self.sampler.report(now, &figures, &machine);
-                let class = if changed { Class::Health } else { Class::Routine };
-                if items.send((class, Item::Health(Box::new(health)))).is_err() {
-                    return;
-                }
-                told = Some(state);
-                at = Instant::now();
-            }
-            match stopped.recv_timeout(LOOK) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
-            }
         }
     }
 }

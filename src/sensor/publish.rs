@@ -7,18 +7,24 @@
 //! `daen/1/<node>/state` is retained and says whether the node is there: `{"online":true,"boot":…,"version":…,"at_ns":…}`; the broker
 //! says `{"online":false}` in the node's name when the connection breaks, and so does the node itself when it is stopped.
 
-use super::spool::{Pending, Spool, SpoolError};
+mod flight;
+
+use super::evidence::send::{Outbox, prepare};
+use super::spool::{Spool, SpoolError};
 use super::task::{Desk, Dwells};
 use crate::config::link::{Connection, Link, LinkEvent, Session, back_off, topic};
 use crate::config::stopped;
-use crate::observation::envelope::{Ack, Down, EnvelopeError, Task, open_down};
-use crate::observation::{NodeId, Octets};
-use crate::units::Timestamp;
+use crate::observation::NodeId;
+use crate::observation::envelope::iq::Ask;
+use crate::observation::envelope::{Down, EnvelopeError, Task, open_down};
+use crate::units::{Nanos, Timestamp};
 use ed25519_dalek::VerifyingKey;
+use flight::{Flight, PIECE, STATE};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::LastWill;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -51,7 +57,12 @@ pub struct Options {
     pub resend: Duration,
     /// Takes what the hub asks.
     pub dwells: Arc<Dwells>,
+    /// Where the evidence ring is, and what of it waits to be sent; `None`: nothing of it leaves the node.
+    pub evidence: Option<(PathBuf, Arc<Mutex<Outbox>>)>,
 }
+
+/// How far ahead of the node's clock the hub's may be.
+const SKEW: Nanos = Nanos::from_secs(10);
 
 /// What the publisher has done, for the health report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,49 +89,6 @@ const LONGEST_RESEND: Duration = Duration::from_secs(600);
 /// An envelope that the broker has had for this long and that a hub which speaks to us does not know of is sent again at once.
 const SURELY_LOST: Duration = Duration::from_secs(2);
 
-/// Envelopes under way on one connection.
-#[derive(Default)]
-struct Flight {
-    /// By place in the spool.
-    sent: BTreeMap<i64, Sent>,
-    /// What the broker has not yet confirmed, in the order of sending; 0 is not an envelope.
-    unconfirmed: VecDeque<i64>,
-}
-
-struct Sent {
-    boot: Octets,
-    seq: u64,
-    /// When the broker confirmed it: before that it may still wait in line on a thin link.
-    delivered: Option<Instant>,
-}
-
-impl Flight {
-    fn add(&mut self, envelope: Pending) {
-        self.unconfirmed.push_back(envelope.id);
-        self.sent.insert(envelope.id, Sent { boot: envelope.boot, seq: envelope.seq, delivered: None });
-    }
-    fn delivered(&mut self, now: Instant) {
-        if let Some(sent) = self.unconfirmed.pop_front().and_then(|id| self.sent.get_mut(&id)) {
-            sent.delivered = Some(now);
-        }
-    }
-    /// Whether the acknowledgement was news.
-    fn land(&mut self, ack: &Ack) -> bool {
-        let before = self.sent.len();
-        self.sent.retain(|_, sent| sent.boot != ack.boot || !ack.covers(sent.seq));
-        self.sent.len() < before
-    }
-    fn oldest(&self) -> Option<Instant> {
-        self.sent.values().filter_map(|sent| sent.delivered).min()
-    }
-    /// Forgets what was delivered `age` ago or earlier, so that it is sent again; how many envelopes that are.
-    fn expire(&mut self, now: Instant, age: Duration) -> usize {
-        let before = self.sent.len();
-        self.sent.retain(|_, sent| sent.delivered.is_none_or(|at| now.duration_since(at) < age));
-        before - self.sent.len()
-    }
-}
-
 enum Ended {
     Broken(String),
     Stopped,
@@ -142,6 +110,7 @@ pub async fn run(
 ) -> Result<(), SpoolError> {
     let mut attempt = 0;
     let mut desk = Desk::new(options.node.clone(), options.dwells.clone());
+    let started = Instant::now();
     loop {
         let begun = Instant::now();
         let mut turn = Turn {
@@ -153,8 +122,12 @@ pub async fn run(
             status: &status,
             flight: Flight::default(),
             hungry: true,
+            started,
             now,
         };
+        if let Some(mut outbox) = turn.outbox() {
+            outbox.broken();
+        }
         let problem = match turn.run(&mut appended, &mut stop).await {
             Ok(Ended::Stopped) => return Ok(()),
             Ok(Ended::Broken(problem)) => problem,
@@ -206,6 +179,8 @@ struct Turn<'a> {
     flight: Flight,
     /// The spool may hold something that is not under way.
     hungry: bool,
+    /// What the outbox's time counts from.
+    started: Instant,
     now: fn() -> Timestamp,
 }
 
@@ -238,7 +213,8 @@ impl Turn<'_> {
             }
             let now = Instant::now();
             let overdue = self.flight.oldest().map(|at| at + self.resend);
-            let wake = [overdue, stopping.map(|since| since + LAST_CALL)].into_iter().flatten().min();
+            let piece = if up && stopping.is_none() { self.send_piece() } else { None };
+            let wake = [overdue, piece, stopping.map(|since| since + LAST_CALL)].into_iter().flatten().min();
             tokio::select! {
                 event = self.connection.next() => match event {
                     LinkEvent::Up(_) => {
@@ -250,7 +226,13 @@ impl Turn<'_> {
                         // The queue of requests is far longer than the window; were it full, the broker would only repeat.
                         let _ = self.connection.client.try_ack(&message);
                     }
-                    LinkEvent::Delivered => self.flight.delivered(now),
+                    LinkEvent::Delivered => {
+                        if self.flight.delivered(now) == Some(PIECE)
+                            && let Some(mut outbox) = self.outbox()
+                        {
+                            outbox.confirmed();
+                        }
+                    }
                     LinkEvent::Refused(problem) => {
                         warn!(%problem, "the broker refuses; check its access list and this node's certificate");
                         self.status.send_modify(|status| status.problem = Some(problem));
@@ -292,7 +274,7 @@ impl Turn<'_> {
         let _ = client.try_subscribe(topic::down(&self.options.node), QoS::AtLeastOnce);
         let sent = client.try_publish(topic::state(&self.options.node), QoS::AtLeastOnce, true, state.to_string());
         if sent.is_ok() {
-            self.flight.unconfirmed.push_back(0);
+            self.flight.unconfirmed.push_back(STATE);
         }
         self.status.send_modify(|status| {
             status.connected = true;
@@ -327,6 +309,65 @@ impl Turn<'_> {
         Ok(())
     }
 
+    fn outbox(&self) -> Option<MutexGuard<'_, Outbox>> {
+        // Every change leaves it whole.
+        self.options.evidence.as_ref().map(|(_, outbox)| outbox.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sends a piece of evidence where nothing else is to be sent and it may be; otherwise gives when it may be.
+    fn send_piece(&mut self) -> Option<Instant> {
+        if self.hungry || !self.flight.sent.is_empty() {
+            return None;
+        }
+        let since = Nanos(i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX));
+        let mut outbox = self.outbox()?;
+        if let Some((event, octets)) = outbox.next(since) {
+            let topic = topic::iq(&self.options.node, &event);
+            if self.connection.client.try_publish(topic, QoS::AtLeastOnce, false, octets).is_ok() {
+                drop(outbox);
+                self.flight.unconfirmed.push_back(PIECE);
+                return None;
+            }
+            outbox.broken();
+        }
+        let wait = outbox.due(since)?;
+        Some(Instant::now() + Duration::from_nanos(wait.0.max(1_000_000).unsigned_abs()))
+    }
+
+    /// Cuts out the samples that the hub asks for, or says why not.
+    async fn take_ask(&mut self, ask: Ask) {
+        let now = (self.now)();
+        let reason = if ask.node != self.options.node {
+            "for another node"
+        } else if now >= ask.expires_ns {
+            "stale"
+        } else if ask.issued_ns > now + SKEW {
+            "of a time to come"
+        } else if self.options.evidence.is_none() {
+            "no evidence is sent"
+        } else if self.outbox().is_some_and(|outbox| outbox.is_full() && !outbox.has(&ask.ask)) {
+            "too many"
+        } else {
+            ""
+        };
+        if !reason.is_empty() {
+            warn!(cell = %ask.cell, reason, "refused to send samples");
+            self.refuse(reason);
+            return;
+        }
+        let Some((folder, _)) = self.options.evidence.clone() else { return };
+        if self.outbox().is_some_and(|outbox| outbox.has(&ask.ask)) {
+            return;
+        }
+        info!(cell = %ask.cell, "cutting out the samples that the hub asks for");
+        let asked = ask.clone();
+        let whole = tokio::task::spawn_blocking(move || prepare(&folder, &asked)).await;
+        let whole = whole.unwrap_or_else(|_| Err("the samples cannot be cut out".to_owned()));
+        if let Some(mut outbox) = self.outbox() {
+            outbox.add(&ask, whole);
+        }
+    }
+
     /// Takes a task of the hub, or says why not.
     fn take_task(&mut self, task: Task) {
         let (id, rat, mhz) = (task.task.clone(), task.rat, task.center_hz as f64 * 1e-6);
@@ -355,6 +396,10 @@ impl Turn<'_> {
         let ack = match open_down(octets, &self.options.hub, &self.options.hub_key) {
             Ok(Down::Task(task)) => {
                 self.take_task(task);
+                return Ok(());
+            }
+            Ok(Down::Ask(ask)) => {
+                self.take_ask(ask).await;
                 return Ok(());
             }
             Ok(Down::Ack(ack)) if ack.node == self.options.node => ack,

@@ -1,5 +1,7 @@
 //! The receiver thread: blocks of the ring become observations and findings, in the order of the stream.
 
+mod aside;
+
 use super::cadence::Cadence;
 use super::evidence::Tap;
 use super::health::{Band, band};
@@ -13,10 +15,11 @@ use super::whereabouts::Whereabouts;
 use crate::cell::{CellKey, Rat};
 use crate::observation::{Clock, Fields, Finding, Item, Observation, Position};
 use crate::radio::ring::Reader;
-use crate::radio::source::{Event, IqBlock, SourceError, StreamInfo};
+use crate::radio::source::{Event, SourceError, StreamInfo};
 use crate::rat::{self, CellReport, Receivers};
 use crate::rules::Engine;
 use crate::units::{Hz, Nanos, Timestamp};
+use aside::Aside;
 use num_complex::Complex32;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -33,8 +36,6 @@ const MOST_HEARD: usize = 4096;
 const FAST: Hz = Hz(6e6);
 /// Above this rate, which is LTE's of 20 MHz and some, a receiver that stays only looks at the spectrum.
 const FASTEST: Hz = Hz(32e6);
-/// From one stretch that is kept of such a stream to the next.
-const ASIDE_EVERY: Nanos = Nanos::from_secs(2);
 
 /// What the receiver counts, for the health report.
 #[derive(Debug, Default)]
@@ -231,33 +232,6 @@ impl Heard {
     }
 }
 
-/// Stretches of a fast stream on their way to the lab.
-#[derive(Default)]
-struct Aside {
-    kept: Option<Kept>,
-    /// Samples of the stream so far, and where the next stretch begins.
-    at: u64,
-    next: u64,
-}
-
-impl Aside {
-    fn take(&mut self, info: &StreamInfo, block: &IqBlock, lab: &mut Lab) {
-        if self.kept.is_none() && self.at >= self.next {
-            let since = Nanos((self.at as f64 / info.sample_rate.0 * 1e9).round() as i64);
-            self.kept = lab.keep(None, StreamInfo { start: info.start + since, ..info.clone() });
-        }
-        self.at += block.samples.len() as u64;
-        if let Some(mut kept) = self.kept.take() {
-            if kept.take(&block.samples, block.clipped) {
-                lab.search(kept);
-                self.next = self.at + (ASIDE_EVERY.as_secs_f64() * info.sample_rate.0) as u64;
-            } else {
-                self.kept = Some(kept);
-            }
-        }
-    }
-}
-
 impl Station<'_> {
     /// Receives until the source ends or `stop` is set, and then says the last of every cell.
     ///
@@ -321,7 +295,8 @@ impl Station<'_> {
                     self.counters.spectrum_only.store(too_fast, Ordering::Relaxed);
                     aside = (fast && !too_fast).then(Aside::default);
                     let only = fast.then_some(Rat::Gsm);
-                    let options = rat::Options { only, ..rat::Options::default() };
+                    let gsm = rat::gsm::Options { search_short: lab.is_none(), ..rat::gsm::Options::default() };
+                    let options = rat::Options { only, gsm, ..rat::Options::default() };
                     stream = (!too_fast).then(|| self.hearing((info, options)));
                 }
                 Ok((Event::End, _)) => break Ok(()),
@@ -355,6 +330,9 @@ impl Station<'_> {
             match reader.read() {
                 Ok((Event::Samples, block)) => {
                     self.counters.samples.fetch_add(block.samples.len() as u64, Ordering::Relaxed);
+                    if let Some(tap) = &self.evidence {
+                        tap.samples(block);
+                    }
                     let (block, clipped) = (&block.samples, block.clipped);
                     if let Some(stream) = &mut stream {
                         stream.process(block, clipped);
@@ -378,6 +356,9 @@ impl Station<'_> {
                     }
                 }
                 Ok((Event::Stream(info), _)) => {
+                    if let Some(tap) = &self.evidence {
+                        tap.stream(&info);
+                    }
                     self.finish(stream.take(), &mut heard, (lost, false));
                     stream = tour.arrive(&info).map(|wanted| self.hearing(wanted));
                 }

@@ -166,6 +166,8 @@ const MOST_TASKS: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Plan {
     windows: Vec<Window>,
+    /// How many of the windows are its own; those behind them are lent.
+    own: usize,
     unreachable: Vec<String>,
     retune: Nanos,
     options: Options,
@@ -208,12 +210,31 @@ impl Plan {
         };
         let out_of_reach = |band: &&Band| !windows.iter().any(|window| near(band, window));
         let unreachable = bands.iter().filter(out_of_reach).map(|band| band.name.clone()).collect();
-        Plan { windows, unreachable, retune: reach.retune, options, tasks: Vec::new(), debt: Nanos(0) }
+        let own = windows.len();
+        Plan { windows, own, unreachable, retune: reach.retune, options, tasks: Vec::new(), debt: Nanos(0) }
+    }
+
+    /// Takes the windows of these bands beside its own, in place of what was lent to it before. What is known of those that stay stays.
+    pub fn lend(&mut self, bands: &[Band], reach: &Reach) {
+        let before = self.windows.split_off(self.own);
+        let lent = Plan::new(bands, reach, self.options).windows;
+        let known = |new: &Window| before.iter().find(|old| (old.center, old.gsm) == (new.center, new.gsm)).copied();
+        self.windows.extend(lent.into_iter().map(|window| known(&window).unwrap_or(window)));
+    }
+
+    /// How many of the windows are its own; those behind them are lent.
+    pub fn own(&self) -> usize {
+        self.own
     }
 
     /// How time is spent.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// From one tuning to the next.
+    pub fn retune(&self) -> Nanos {
+        self.retune
     }
 
     /// The windows and how they are.

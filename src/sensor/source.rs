@@ -1,6 +1,7 @@
 //! The sources that a node's configuration can name, as one: recordings in a row, a synthetic scene, at their own pace or not.
 
 use super::bands::{Table, union};
+use super::crew::Crew;
 use super::scan::{Options, Plan, Reach, share};
 use crate::config::device::Device;
 use crate::config::named::TableError;
@@ -52,6 +53,8 @@ pub struct Route {
     pub plan: Plan,
     /// What it reaches.
     pub reach: Reach,
+    /// Those that scan together, and its number among them.
+    pub crew: (Arc<Crew>, usize),
 }
 
 /// Samples in a block of a fixed tuning: 33 ms at 2 Msps, short enough for a quick stop, long enough that handing it over costs nothing.
@@ -60,8 +63,10 @@ const BLOCK: usize = 1 << 16;
 const BLOCKS: usize = 16;
 /// A block of a receiver that scans: a step ends with a block, so it is a fifth of the shortest step.
 const SCAN_BLOCK: Nanos = Nanos::from_millis(4);
-/// What the ring of a receiver holds at its rate, within 1 and 2 million samples (16 MB): new receivers are made for a dwell.
-const RING: Nanos = Nanos::from_millis(100);
+/// What the ring of a receiver holds at its rate, and its bounds in samples, 8 and 52 MB: on a busy machine threads wait for tens of
+/// milliseconds (33 ms lost 0.2 % of 61.44 Msps), and new receivers are made for a dwell.
+const RING: Nanos = Nanos::from_millis(200);
+const RING_SAMPLES: (usize, usize) = (BLOCK * BLOCKS, 6_500_000);
 /// Beside settling: the buffers that a retune and its samples go through.
 const RETUNE: Nanos = Nanos::from_millis(15);
 
@@ -101,7 +106,7 @@ pub fn open_all(config: &Config, now: Timestamp) -> Result<Vec<Listening>, Sourc
 
 /// Samples in the ring of a receiver.
 fn ring(rate: Hz) -> usize {
-    ((rate.0 * RING.as_secs_f64()) as usize).clamp(BLOCK * BLOCKS, 2 * BLOCK * BLOCKS)
+    ((rate.0 * RING.as_secs_f64()) as usize).clamp(RING_SAMPLES.0, RING_SAMPLES.1)
 }
 
 /// The plans of the receivers that scan, each for its part of the bands of all of them.
@@ -119,15 +124,18 @@ fn routes(devices: &[&Device]) -> Result<Vec<Route>, SourceError> {
     }
     let options = Options::default();
     let shares = share(&union(&tables), &reaches, &options);
-    let route = |((device, reach), share): ((&&Device, Reach), Vec<_>)| {
+    let members = devices.iter().zip(&shares).zip(&reaches);
+    let members = members.map(|((device, share), reach)| (device.args.clone(), share.clone(), reach.clone()));
+    let crew = Arc::new(Crew::new(members.collect(), options));
+    let route = |(number, ((device, reach), share)): (usize, ((&&Device, Reach), Vec<_>))| {
         let plan = Plan::new(&share, &reach, options);
         if plan.windows().is_empty() {
             let problem = format!("{} has nothing to scan", device.args);
             return Err(field(problem, "its model reaches none of the bands, or other receivers take them all"));
         }
-        Ok(Route { name: device.args.clone(), plan, reach })
+        Ok(Route { name: device.args.clone(), plan, reach, crew: (crew.clone(), number) })
     };
-    devices.iter().zip(reaches).zip(shares).map(route).collect()
+    devices.iter().zip(reaches).zip(shares).enumerate().map(route).collect()
 }
 
 /// What a receiver of this model reaches at the rate that is wished.

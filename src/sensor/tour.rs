@@ -10,8 +10,9 @@
 //! the same stream, without a loss. Candidates are searched with the oscillator moved, which tells the receiver's own tones from
 //! carriers. Time is the stream's.
 
+use super::crew::Crew;
 use super::lab::{KEPT, Kept, Lab};
-use super::scan::{Found, Kind, Plan, Step};
+use super::scan::{Found, Kind, Plan, Reach, Step};
 use super::sweep::{Memory, PASS, STEP};
 use super::task::Dwells;
 use super::tile::Gathered;
@@ -97,6 +98,8 @@ pub struct Tour {
     stream: Option<(StreamInfo, u64)>,
     steps: u64,
     schedule: Arc<Mutex<Schedule>>,
+    /// Who it scans with, its number there, and what it knows of what is lent to it.
+    crew: Option<(Arc<Crew>, usize, u64)>,
 }
 
 impl Tour {
@@ -131,7 +134,31 @@ impl Tour {
             last: None,
             stream: None,
             steps: 0,
+            crew: None,
         })
+    }
+
+    /// And takes the part of others of the crew while they cannot, as its receiver `number`.
+    pub fn with_crew(self, crew: Arc<Crew>, number: usize) -> Tour {
+        Tour { crew: Some((crew, number, 0)), ..self }
+    }
+
+    /// Between two steps: takes what is lent to it by now.
+    fn take_what_is_lent(&mut self) {
+        let Some((crew, number, seen)) = &mut self.crew else { return };
+        let Some(bands) = crew.lent(*number, seen) else { return };
+        let before: Vec<(Hz, bool)> = self.plan.windows().iter().map(|window| (window.center, window.gsm)).collect();
+        let reach = Reach { usable: self.usable, tuning: self.tuning.clone(), retune: self.plan.retune() };
+        self.plan.lend(&bands, &reach);
+        let own = self.plan.own();
+        let (mut memory, mut gathered) = (self.memory.split_off(own), self.gathered.split_off(own));
+        for window in &self.plan.windows()[own..] {
+            let known = before[own..].iter().position(|old| *old == (window.center, window.gsm));
+            self.memory.push(known.map(|at| std::mem::take(&mut memory[at])).unwrap_or_default());
+            self.gathered.push(known.map(|at| std::mem::take(&mut gathered[at])).unwrap_or_default());
+        }
+        // Numbers behind its own mean other windows now.
+        self.last = self.last.filter(|(window, _)| window.is_some_and(|window| window < own));
     }
 
     /// And makes a tile of each window so often.
@@ -236,7 +263,7 @@ impl Tour {
         }
         dwell.left = samples(dwell.step.length);
         dwell.look = samples(self.plan.options().sweep).min(dwell.left);
-        let options = gsm::Options { carriers: Some(carriers), ..gsm::Options::default() };
+        let options = gsm::Options { carriers: Some(carriers), search_short: false, ..gsm::Options::default() };
         let any = options.carriers.as_ref().is_some_and(|carriers| !carriers.is_empty());
         any.then(|| (info, Options { gsm: options, only: Some(Rat::Gsm), ..Options::default() }))
     }
@@ -244,6 +271,7 @@ impl Tour {
     /// Where to go next; the receivers, where it is here.
     fn choose(&mut self) -> Option<(StreamInfo, Options)> {
         let now = self.now()?;
+        self.take_what_is_lent();
         self.ask_for_tasks(now);
         let step = self.plan.next(now)?;
         let tuned = self.place(&step);
@@ -415,9 +443,16 @@ impl Tour {
 
     /// Takes a stretch back, and what was observed in it: carrier and width of each cell.
     pub fn learn(&mut self, kept: Kept, cells: &[(Hz, Hz)]) {
-        if let (Some(window), Some(now)) = (kept.window, self.now()) {
+        if let (Some(window), Some(now)) = (kept.window, self.now())
+            && self
+                .plan
+                .windows()
+                .get(window)
+                .is_some_and(|at| (at.center.0 - kept.info.center.0).abs() <= 2.0 * SHIFT.0)
+            && let Some(memory) = self.memory.get_mut(window)
+        {
             for (center, width) in cells {
-                self.memory[window].explain(*center, *width);
+                memory.explain(*center, *width);
             }
             self.plan.told(window, !cells.is_empty(), now);
         }

@@ -89,7 +89,7 @@ fn an_error_names_key_value_and_what_is_allowed() {
 }
 
 #[test]
-fn evidence_is_kept_of_one_receiver_whose_tuning_stays_and_of_no_others() {
+fn evidence_is_kept_of_every_receiver_whether_it_scans_or_not() {
     let receiver = |tuning: &str, more: &str| {
         check(|text| {
             let source = "kind = \"soapy\"\n device = \"driver=rtlsdr\"\n profile = \"rtl-sdr-v3\"\n";
@@ -97,11 +97,12 @@ fn evidence_is_kept_of_one_receiver_whose_tuning_stays_and_of_no_others() {
             format!("{text}\n[evidence]\nquota_octets = 200000000\n{more}")
         })
     };
-    let (folder, quota) = receiver("center_hz = 947.4e6", "").unwrap().evidence.unwrap();
-    assert!(folder.ends_with("state/evidence") && quota == 200_000_000, "{folder:?}");
-    let scanning = receiver("scan = [\"TH\"]", "").unwrap_err();
-    assert!(scanning.contains("evidence") && scanning.contains("tuning stays"), "{scanning}");
+    let evidence = receiver("center_hz = 947.4e6", "").unwrap().evidence.unwrap();
+    assert!(evidence.folder.ends_with("state/evidence") && evidence.quota == 200_000_000, "{evidence:?}");
+    assert!(!evidence.send, "samples stay on the node unless somebody says otherwise");
+    assert!(receiver("scan = [\"TH\"]", "").unwrap().evidence.is_some());
     let second = "[[device]]\ndevice = \"driver=rtlsdr,serial=2\"\nprofile = \"rtl-sdr-v3\"\ncenter_hz = 937.4e6\n";
-    let two = receiver("center_hz = 947.4e6", second).unwrap_err();
-    assert!(two.contains("one receiver alone"), "{two}");
+    assert!(receiver("center_hz = 947.4e6", second).unwrap().evidence.is_some());
+    let small = check(|text| format!("{text}\n[evidence]\nquota_octets = 1000\n")).unwrap_err();
+    assert!(small.contains("evidence.quota_octets") && small.contains("1000"), "{small}");
 }

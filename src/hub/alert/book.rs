@@ -342,6 +342,14 @@ impl Book {
         Ok(line.map(|at| at.map(Timestamp)))
     }
 
+    /// The last row of the store's journal that the analysis has read.
+    ///
+    /// # Errors
+    /// [`AlertError`].
+    pub fn cursor(&self) -> Result<i64, AlertError> {
+        Ok(lock(&self.inner.desk).query_row("SELECT cursor FROM analysis", [], |row| row.get(0))?)
+    }
+
     /// Every node, as the analysis left it.
     ///
     /// # Errors

@@ -153,6 +153,10 @@ fn insert_one(
         return Ok(Outcome::Known);
     }
 
+    if envelope.seq <= boot.stored.summary(0).0 {
+        // It was stored, acknowledged and given up since.
+        return Ok(Outcome::Known);
+    }
     let linked = is_linked(transaction, boot.id, seq, &envelope.prev, chain_hash)?;
     transaction
         .prepare_cached(

@@ -9,7 +9,7 @@ fn key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
 
-fn observation(number: i64) -> Item {
+pub(super) fn observation(number: i64) -> Item {
     Item::Observation(Box::new(Observation {
         at_ns: Timestamp(number),
         first_ns: Timestamp(0),
@@ -30,7 +30,7 @@ fn observation(number: i64) -> Item {
 }
 
 /// Envelopes 1..=count of one boot of "pole-1", each with the items that `items` gives for its number.
-fn chain(boot: u8, count: u64, items: impl Fn(u64) -> Vec<Item>) -> Vec<Received> {
+pub(super) fn chain(boot: u8, count: u64, items: impl Fn(u64) -> Vec<Item>) -> Vec<Received> {
     let mut prev = chain_start();
     let make = |seq| {
         let envelope = Envelope {
@@ -64,7 +64,7 @@ fn tombstone_of(lost: &Received) -> Received {
     receive(seal(&Envelope { items, ..envelope.clone() }, &key()).unwrap())
 }
 
-fn store() -> (tempfile::TempDir, Store) {
+pub(super) fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path().join("hub.sqlite")).unwrap();
     (folder, store)
@@ -75,7 +75,7 @@ fn refusal(node: &str, at: i64) -> Refusal {
     Refusal { node: node.to_owned(), reason: "bad-signature", problem, octets: vec![1; 9000], at_ns: Timestamp(at) }
 }
 
-fn pole() -> NodeId {
+pub(super) fn pole() -> NodeId {
     "pole-1".parse().unwrap()
 }
 

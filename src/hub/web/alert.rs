@@ -1,10 +1,12 @@
 //! The page of one alert: what, where, how sure, since when, why, and what to do next.
 
 use super::page::{self, Page, Place};
-use super::{Desk, Problem, map, now, plan};
-use crate::hub::alert::{Alert, AlertId, Closing, Event, EvidenceRow, HeardBy, State as Stage, words};
+use super::{Desk, Problem, map, now, plan, samples};
+use crate::hub::alert::{Alert, AlertId, Book, Closing, Event, EvidenceRow, HeardBy, State as Stage, words};
 use crate::hub::fuse::Licence;
 use crate::hub::place::{Atlas, Basis};
+use crate::hub::store::Store;
+use crate::hub::store::snippets::Snippet;
 use crate::observation::Octets;
 use crate::units::Timestamp;
 use axum::extract::{Path, State};
@@ -13,27 +15,28 @@ use maud::{Markup, html};
 
 pub(super) async fn page(State(desk): State<Desk>, Path(id): Path<i64>) -> Result<Html<String>, Problem> {
     let event = *desk.book.newest().borrow();
-    let (alert, audit) = find(&desk, id).await?;
+    let (alert, audit, snippets) = find(&desk, id).await?;
     let title = format!("{} ({id})", words::title(alert.class));
     let fragment = format!("/fragment/alerts/{id}");
     let page =
         Page { title: &title, place: Place::Alerts, event, fragment: Some(&fragment), only: Some(id), every_ms: None };
-    Ok(Html(page.render(&render(&alert, &audit, &desk.config.atlas, now())).into_string()))
+    Ok(Html(page.render(&render(&alert, (&audit, &snippets), &desk.config.atlas, now())).into_string()))
 }
 
 pub(super) async fn fragment(State(desk): State<Desk>, Path(id): Path<i64>) -> Result<Html<String>, Problem> {
-    let (alert, audit) = find(&desk, id).await?;
-    Ok(Html(render(&alert, &audit, &desk.config.atlas, now()).into_string()))
+    let (alert, audit, snippets) = find(&desk, id).await?;
+    Ok(Html(render(&alert, (&audit, &snippets), &desk.config.atlas, now()).into_string()))
 }
 
-async fn find(desk: &Desk, id: i64) -> Result<(Alert, Vec<Event>), Problem> {
+async fn find(desk: &Desk, id: i64) -> Result<(Alert, Vec<Event>, Vec<Snippet>), Problem> {
     let id = AlertId(id);
-    let (alert, audit) = desk.read(move |book, _| Ok((book.alert(id)?, book.audit(id)?))).await?;
+    let read = move |book: &Book, store: &Store| Ok((book.alert(id)?, book.audit(id)?, store.snippets(id.0)?));
+    let (alert, audit, snippets) = desk.read(read).await?;
     let alert = alert.ok_or_else(|| Problem::not_found(format!("alert {id} does not exist")))?;
-    Ok((alert, audit))
+    Ok((alert, audit, snippets))
 }
 
-fn render(alert: &Alert, audit: &[Event], atlas: &Atlas, now: Timestamp) -> Markup {
+fn render(alert: &Alert, (audit, snippets): (&[Event], &[Snippet]), atlas: &Atlas, now: Timestamp) -> Markup {
     let map = map::section(alert, atlas);
     let severity = page::severity_class(alert.severity);
     html! {
@@ -83,6 +86,7 @@ fn render(alert: &Alert, audit: &[Event], atlas: &Atlas, now: Timestamp) -> Mark
             h2 #octets { "What it broadcasts, as received" }
             (octets(alert, now))
         }
+        (samples::section(alert, snippets))
         section.panel aria-labelledby="audit" {
             h2 #audit { "Who did what" }
             (trail(audit))

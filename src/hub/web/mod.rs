@@ -15,6 +15,7 @@ mod nodes;
 mod page;
 mod plan;
 mod rules;
+mod samples;
 
 use super::alert::{AlertError, Book};
 use super::feeds;
@@ -153,6 +154,7 @@ fn router(store: Store, book: Book, config: WebConfig, closing: watch::Receiver<
         .route("/alerts/{id}", get(alert::page))
         .route("/alerts/{id}/acknowledge", post(act::acknowledge))
         .route("/alerts/{id}/close", post(act::close))
+        .route("/alerts/{id}/samples", post(samples::ask))
         .route("/nodes", get(nodes::page))
         .route("/cells", get(cells::page))
         .route("/rules", get(rules::page))
@@ -167,6 +169,7 @@ fn router(store: Store, book: Book, config: WebConfig, closing: watch::Receiver<
         .route("/api/cells", get(feeds::cells))
         .route("/api/events", get(feeds::events))
         .route("/api/evidence/{node}/{boot}/{seq}", get(feeds::evidence))
+        .route("/api/samples/{name}", get(samples::file))
         .route("/static/{name}", get(file))
         .fallback(|| async { Problem::not_found("there is no such page".to_owned()) })
         .layer(DefaultBodyLimit::max(MAX_FORM))

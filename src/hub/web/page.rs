@@ -123,6 +123,11 @@ pub(super) fn time(at: Timestamp) -> Markup {
     html! { time datetime=(machine(&full)) { (full) } }
 }
 
+/// `2026-11-21T20:45:07.123456789Z`.
+pub(super) fn utc(at: Timestamp) -> String {
+    machine(&words::utc(at)).replace('Z', &format!(".{:09}Z", at.0.rem_euclid(1_000_000_000)))
+}
+
 /// `2026-11-21 20:45:07 UTC` as HTML wants it in `datetime`.
 fn machine(full: &str) -> String {
     full.replacen(' ', "T", 1).replace(" UTC", "Z")

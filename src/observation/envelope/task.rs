@@ -4,6 +4,7 @@
 //! acknowledgement, signed by the hub. It names its node, has an identifier of its own and expires, so that neither another node nor a
 //! later time can be made to obey it.
 
+use super::iq::{Ask, check_ask};
 use super::{Ack, EnvelopeError, NodeId, Octets, check_ack, check_length, check_schema, sign, verify};
 use crate::cell::{CellKey, Rat};
 use crate::units::{Nanos, Timestamp};
@@ -55,6 +56,8 @@ pub enum Down {
     Ack(Ack),
     /// What it asks.
     Task(Task),
+    /// Which samples it asks for.
+    Ask(Ask),
 }
 
 /// Signs a task in the name of the hub.
@@ -84,6 +87,11 @@ pub fn open_down(octets: &[u8], hub: &NodeId, key: &VerifyingKey) -> Result<Down
         let task: Task = value.deserialized().map_err(|error| malformed(error.to_string()))?;
         check_task(&task)?;
         return Ok(Down::Task(task));
+    }
+    if field("ask").is_some() {
+        let ask: Ask = value.deserialized().map_err(|error| malformed(error.to_string()))?;
+        check_ask(&ask)?;
+        return Ok(Down::Ask(ask));
     }
     let ack: Ack = value.deserialized().map_err(|error| malformed(error.to_string()))?;
     check_ack(&ack)?;
