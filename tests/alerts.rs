@@ -7,6 +7,8 @@
 mod items;
 #[path = "alerts/restarts.rs"]
 mod restarts;
+#[path = "alerts/retention.rs"]
+mod retention;
 
 use daen::hub::alert::*;
 use daen::hub::analysis::{Analysis, AnalysisConfig, feed_messages, licences, whole_envelopes};

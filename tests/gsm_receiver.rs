@@ -215,6 +215,20 @@ fn forty_kilohertz_of_offset_are_no_obstacle_in_any_window_with_a_synchronisatio
 }
 
 #[test]
+fn a_receiver_in_real_time_does_without_the_search_of_a_short_stream_for_training_alone() {
+    // The stream begins 0.1 ms before a synchronisation burst and ends before the next frequency burst.
+    let air = Air::new(1e6, 0.02).beacon(|_| {}).snr(1, Db(20.0));
+    let cells = |search_short| {
+        let mut receiver = Receiver::new(&air.info, Options { search_short, ..Options::default() });
+        let mut reports = Vec::new();
+        receiver.process(&air.samples, &mut reports);
+        receiver.finish(&mut reports);
+        reports.len()
+    };
+    assert_eq!((cells(true), cells(false)), (1, 0));
+}
+
+#[test]
 fn level_noise_carrier_and_timing_come_out_as_they_went_in() {
     let (offset, clock_error) = (Hz(1234.0), Ppb(800.0));
     let air = Air::new(1e6, 3.0).beacon(|config| {

@@ -30,8 +30,9 @@ pub(super) fn factor(a: &mut [f64], n: usize) -> usize {
     held
 }
 
+/// The sum of products.
 #[inline]
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 

@@ -135,6 +135,51 @@ pub(super) struct Linear {
     pub used: usize,
 }
 
+/// A place, and how it moves with the place's coordinates.
+struct Spot {
+    at: Enu,
+    down: [f64; 2],
+    free: f64,
+}
+
+impl Spot {
+    /// From a node: east, north and up, the distance, and the derivative of that by the place.
+    #[inline]
+    fn from(&self, node: &Enu) -> ([f64; 3], f64, [f64; 3]) {
+        let (e, n) = (self.at.east_m - node.east_m, self.at.north_m - node.north_m);
+        let u = self.at.up_m - node.up_m;
+        // No antenna stands within a metre of another, and a direction from a place to itself does not exist.
+        let distance = (e * e + n * n + u * u).sqrt().max(1.0);
+        let inverse = 1.0 / distance;
+        let outward = [(e + u * self.down[0]) * inverse, (n + u * self.down[1]) * inverse, self.free * u * inverse];
+        ([e, n, u], distance, outward)
+    }
+
+    #[inline]
+    fn linear(&self, row: &Row, z: &[f64]) -> Linear {
+        let ([e, n, _], distance, outward) = self.from(&row.node);
+        let mut terms = row.terms;
+        let (model, by_place) = match row.kind {
+            Kind::Arrival => (distance, outward),
+            Kind::Level => {
+                terms[1].1 = -10.0 * distance.log10();
+                let slope = -10.0 * z[terms[1].0] / (LN_10 * distance);
+                (0.0, outward.map(|o| o * slope))
+            }
+            Kind::Bearing => {
+                let r2 = (e * e + n * n).max(1.0);
+                (e.atan2(n), [n / r2, -e / r2, 0.0])
+            }
+        };
+        let linear: f64 = terms[..row.used].iter().map(|&(at, c)| c * z[at]).sum();
+        let mut residual = row.observed - model - linear;
+        if row.kind == Kind::Bearing {
+            residual -= 2.0 * PI * (residual / (2.0 * PI)).round();
+        }
+        Linear { residual, by_place, terms, used: row.used }
+    }
+}
+
 impl Model {
     /// The problem must have been checked.
     pub fn new(problem: &Problem) -> Model {
@@ -162,6 +207,12 @@ impl Model {
         Enu { east_m: x[0], north_m: x[1], up_m: x[2] - (x[0] * x[0] + x[1] * x[1]) / (2.0 * self.radius_m) }
     }
 
+    fn spot(&self, x: Place) -> Spot {
+        // Height above the ellipsoid is held while moving sideways, so `up` falls with the ground.
+        let down = [-x[0] / self.radius_m, -x[1] / self.radius_m];
+        Spot { at: self.enu(x), down, free: if self.height.1 > 0.0 { 1.0 } else { 0.0 } }
+    }
+
     /// The height that the prior expects.
     pub fn height_m(&self) -> f64 {
         self.height.0
@@ -180,35 +231,8 @@ impl Model {
     }
 
     /// One row at a place with these linear unknowns.
-    #[inline]
     pub fn linear(&self, row: &Row, x: Place, z: &[f64]) -> Linear {
-        let at = self.enu(x);
-        let (e, n, u) = (at.east_m - row.node.east_m, at.north_m - row.node.north_m, at.up_m - row.node.up_m);
-        // Height above the ellipsoid is held while moving sideways, so `up` falls with the ground.
-        let (ue, un) = (-x[0] / self.radius_m, -x[1] / self.radius_m);
-        let mut terms = row.terms;
-        let free = if self.height.1 > 0.0 { 1.0 } else { 0.0 };
-        // No antenna stands within a metre of another, and a direction from a place to itself does not exist.
-        let distance = (e * e + n * n + u * u).sqrt().max(1.0);
-        let outward = [(e + u * ue) / distance, (n + u * un) / distance, free * u / distance];
-        let (model, by_place) = match row.kind {
-            Kind::Arrival => (distance, outward),
-            Kind::Level => {
-                terms[1].1 = -10.0 * distance.log10();
-                let slope = -10.0 * z[terms[1].0] / (LN_10 * distance);
-                (0.0, outward.map(|o| o * slope))
-            }
-            Kind::Bearing => {
-                let r2 = (e * e + n * n).max(1.0);
-                (e.atan2(n), [n / r2, -e / r2, 0.0])
-            }
-        };
-        let linear: f64 = terms[..row.used].iter().map(|&(at, c)| c * z[at]).sum();
-        let mut residual = row.observed - model - linear;
-        if row.kind == Kind::Bearing {
-            residual -= 2.0 * PI * (residual / (2.0 * PI)).round();
-        }
-        Linear { residual, by_place, terms, used: row.used }
+        self.spot(x).linear(row, z)
     }
 
     /// What a row's residual costs; `plain` takes every path to be in line of sight.
@@ -224,8 +248,9 @@ impl Model {
     pub fn slopes(&self, x: Place, mean: &[f64], out: &mut [f64]) -> f64 {
         out.fill(0.0);
         let mut cost = 0.0;
+        let spot = self.spot(x);
         for row in &self.rows {
-            let linear = self.linear(row, x, mean);
+            let linear = spot.linear(row, mean);
             let slope = linear.residual * row.info;
             cost += linear.residual * slope;
             linear.terms[..linear.used].iter().for_each(|&(at, c)| out[at] += slope * c);
@@ -246,17 +271,30 @@ impl Model {
             out.gz[i] = pull;
             out.cost += pull * (self.mean[i] - z[i]);
         }
-        for row in &self.rows {
-            let linear = self.linear(row, x, z);
-            let loss = self.loss(row, linear.residual, plain);
-            let j = linear.by_place;
+        let spot = self.spot(x);
+        let add = |out: &mut Normal, loss: &Loss, j: [f64; 3]| {
             out.cost += loss.cost;
             for a in 0..3 {
                 out.gx[a] += loss.slope * j[a];
-                for b in 0..3 {
-                    out.xx[a][b] += loss.bend * j[a] * j[b];
-                }
+                let bend = loss.bend * j[a];
+                (a..3).for_each(|b| out.xx[a][b] += bend * j[b]);
             }
+        };
+        for row in &self.rows {
+            // Most rows are frames with one unknown.
+            if let (Kind::Arrival, 1, (at, c)) = (row.kind, row.used, row.terms[0]) {
+                let (_, distance, j) = spot.from(&row.node);
+                let loss = self.loss(row, row.observed - distance - c * z[at], plain);
+                add(out, &loss, j);
+                out.gz[at] += loss.slope * c;
+                out.zx[at].iter_mut().zip(j).for_each(|(zx, j)| *zx += loss.bend * c * j);
+                out.zz[at * p + at] += loss.bend * c * c;
+                continue;
+            }
+            let linear = spot.linear(row, z);
+            let loss = self.loss(row, linear.residual, plain);
+            let j = linear.by_place;
+            add(out, &loss, j);
             for &(at, c) in &linear.terms[..linear.used] {
                 out.gz[at] += loss.slope * c;
                 out.zx[at].iter_mut().zip(j).for_each(|(zx, j)| *zx += loss.bend * c * j);
@@ -264,6 +302,9 @@ impl Model {
                     out.zz[at * p + to] += loss.bend * c * d;
                 }
             }
+        }
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            out.xx[b][a] = out.xx[a][b];
         }
         let (height, sigma) = self.height;
         if sigma > 0.0 {

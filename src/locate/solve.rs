@@ -5,7 +5,7 @@
 //! has a local minimum, and the closed-form places of nodes three by three; where paths may be late, some three are not.
 
 use super::closed::{self, PseudoRange};
-use super::dense::{ZERO, backward, factor, forward, forward3, inverse3, substitute};
+use super::dense::{ZERO, backward, dot, factor, forward, forward3, inverse3, substitute};
 use super::model::{Kind, Model, Normal, Place};
 
 /// Solutions whose cost exceeds the best by less are admissible: three standard deviations of one unknown.
@@ -23,6 +23,10 @@ const MAX_TRIPLES: usize = 20;
 /// Starts nearer than this to each other, as a share of the nodes' extent, are one.
 const SAME_START: f64 = 0.03;
 const MAX_STEPS: usize = 40;
+/// After so many steps a search ends that promises, so many times over, to stay above the best by this: well above what is admissible.
+const LEAST_STEPS: usize = 2;
+const PROMISES: f64 = 4.0;
+const HOPELESS: f64 = 20.0;
 /// A search that leaves this many extents found no place.
 const FAR: f64 = 30.0;
 /// A decrease of the cost that is none: a hundredth of a standard deviation costs ten times as much.
@@ -244,7 +248,7 @@ impl<'a> Solver<'a> {
         let model = self.model;
         model.assemble(x, &z, plain, &mut self.now);
         let mut damping = 1e-3;
-        for _ in 0..MAX_STEPS {
+        for taken in 0..MAX_STEPS {
             let Some(step) = self.step(damping, plain) else {
                 damping *= 10.0;
                 if damping > 1e6 {
@@ -252,6 +256,13 @@ impl<'a> Solver<'a> {
                 }
                 continue;
             };
+            // What the equations promise, several times over, would not make this one of the answers.
+            let promised: f64 = dot(&step, &self.now.gx) + dot(&self.shift, &self.now.gz);
+            if taken >= LEAST_STEPS
+                && known.first().is_some_and(|best| self.now.cost - PROMISES * promised > best.cost + HOPELESS)
+            {
+                return None;
+            }
             let to = [x[0] + step[0], x[1] + step[1], x[2] + step[2]];
             self.trial.iter_mut().zip(z.iter().zip(&self.shift)).for_each(|(t, (z, d))| *t = z + d);
             model.assemble(to, &self.trial, plain, &mut self.next);

@@ -103,6 +103,9 @@ impl<'de> Deserialize<'de> for Octets {
             fn visit_bytes<E: serde::de::Error>(self, octets: &[u8]) -> Result<Octets, E> {
                 Ok(Octets(octets.to_vec()))
             }
+            fn visit_byte_buf<E: serde::de::Error>(self, octets: Vec<u8>) -> Result<Octets, E> {
+                Ok(Octets(octets))
+            }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Octets, E> {
                 hex::decode(text).map(Octets).map_err(E::custom)
             }
@@ -110,7 +113,8 @@ impl<'de> Deserialize<'de> for Octets {
         if deserializer.is_human_readable() {
             deserializer.deserialize_str(Visitor)
         } else {
-            deserializer.deserialize_bytes(Visitor)
+            // Owned: what is borrowed has to fit the reader's own 4096 octets.
+            deserializer.deserialize_byte_buf(Visitor)
         }
     }
 }

@@ -174,7 +174,13 @@ impl Feeder {
     fn pull(&mut self, source: &mut dyn IqSource, block: &mut IqBlock) -> Result<Event, SourceError> {
         let event = source.read(self.block, block)?;
         match &event {
-            Event::Stream(info) => self.place = Place { info: Some(info.clone()), ..Place::default() },
+            Event::Stream(info) => {
+                (self.place.base, self.place.holes) = (0, 0);
+                match &mut self.place.info {
+                    Some(before) => before.clone_from(info),
+                    none => *none = Some(info.clone()),
+                }
+            }
             Event::Samples => block.first = SampleIndex(block.first.0.saturating_sub(self.place.base)),
             Event::End => {}
         }

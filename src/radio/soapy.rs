@@ -215,7 +215,10 @@ impl SoapySource {
         let info = StreamInfo { stream, center: mark.center, sample_rate: actual.rate, start };
         self.streams += 1;
         self.index = 0;
-        self.info = Some(info.clone());
+        match &mut self.info {
+            Some(before) => before.clone_from(&info),
+            none => *none = Some(info.clone()),
+        }
         Some(info)
     }
 

@@ -4,7 +4,7 @@ use crate::units::{Hz, SampleIndex, Timestamp};
 use num_complex::Complex32;
 
 /// What stays the same while a stream lasts: tuning, rate and sample clock.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct StreamInfo {
     /// Unique within one run of the program: file or device, and the number of the segment or retune.
     pub stream: String,
@@ -14,6 +14,19 @@ pub struct StreamInfo {
     pub sample_rate: Hz,
     /// Time of sample 0 of the stream, at the antenna port.
     pub start: Timestamp,
+}
+
+/// Written out, so that one that is there is overwritten without an allocation: a receiver that scans begins several streams a second.
+impl Clone for StreamInfo {
+    fn clone(&self) -> StreamInfo {
+        StreamInfo { stream: self.stream.clone(), ..*self }
+    }
+
+    fn clone_from(&mut self, other: &StreamInfo) {
+        let StreamInfo { stream, center, sample_rate, start } = other;
+        self.stream.clone_from(stream);
+        (self.center, self.sample_rate, self.start) = (*center, *sample_rate, *start);
+    }
 }
 
 /// A stretch of one stream. The buffer is recycled: sources clear and fill it, they do not replace it.

@@ -291,7 +291,8 @@ impl Station<'_> {
                     self.counters.spectrum_only.store(too_fast, Ordering::Relaxed);
                     aside = (fast && !too_fast).then(Aside::default);
                     let only = fast.then_some(Rat::Gsm);
-                    let options = rat::Options { only, watch_lte: fast, ..rat::Options::default() };
+                    let gsm = rat::gsm::Options { search_short: lab.is_none(), ..rat::gsm::Options::default() };
+                    let options = rat::Options { only, gsm, watch_lte: fast, ..rat::Options::default() };
                     stream = (!too_fast).then(|| self.hearing((info, options)));
                 }
                 Ok((Event::End, _)) => break Ok(()),

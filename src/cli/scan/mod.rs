@@ -262,11 +262,8 @@ impl Scan {
             match reader.read() {
                 Ok((Event::Stream(info), _)) => {
                     self.finish()?;
-                    self.receivers = Some(Receivers {
-                        all: rat::Receivers::new(&info, rat::Options::default()),
-                        samples: 0,
-                        clipped: 0,
-                    });
+                    self.receivers =
+                        Some(Receivers { all: rat::Receivers::new(&info, self.options()), samples: 0, clipped: 0 });
                     self.view.streams += 1;
                     self.view.info = Some(info);
                 }
@@ -296,6 +293,11 @@ impl Scan {
         self.finish()?;
         self.view.spectrum = self.welch.take().or(self.view.spectrum.take());
         Ok(())
+    }
+
+    fn options(&self) -> rat::Options {
+        let gsm = rat::gsm::Options { search_short: self.view.live.is_none(), ..rat::gsm::Options::default() };
+        rat::Options { gsm, ..rat::Options::default() }
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {

@@ -99,8 +99,10 @@ fn vitals(health: &Health, now: Timestamp) -> Markup {
     html! {
         dt { "Clock" }
         dd { @match &health.clock { Some(state) => (clock(state)), None => "not reported" } }
-        @if let Some(error) = health.clock_error {
-            dt { "Sample clock" }
+        @let first = health.clock_error.filter(|_| health.clock_errors.is_empty()).map(|error| ("", error));
+        @let each = health.clock_errors.iter().map(|(receiver, error)| (receiver.as_str(), *error));
+        @for (receiver, error) in first.into_iter().chain(each) {
+            dt { "Sample clock" @if !receiver.is_empty() { " of " (receiver) } }
             dd { (format!("{:+.0} ± {:.0} ppb", error.ppb.0, error.sigma_ppb.0)) }
         }
         @if let Some(text) = &health.navigation {

@@ -1,16 +1,18 @@
 //! Samples of an alert's transmitter: asked of the nodes whose findings it rests on, and given out once they are there.
 
 use super::{Desk, Problem, now, page};
+use crate::cell::CellKey;
 use crate::hub::alert::{Alert, AlertError, AlertId};
 use crate::hub::store::Store;
 use crate::hub::store::snippets::{Snippet, SnippetState};
 use crate::observation::envelope::reopen;
-use crate::observation::{Item, Octets};
+use crate::observation::{Item, NodeId, Octets};
+use crate::units::Timestamp;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// The section of the alert's page.
 pub(super) fn section(alert: &Alert, snippets: &[Snippet]) -> Markup {
@@ -64,9 +66,9 @@ fn how_far(snippet: &Snippet) -> String {
     }
 }
 
-/// Asks every node whose findings the alert rests on, about the moment of the one that is kept.
+/// Asks every node whose findings the alert rests on, each about the newest of the moments that are kept.
 fn ask_all(store: &Store, alert: &Alert) -> Result<usize, AlertError> {
-    let mut asked = BTreeSet::new();
+    let mut moments: BTreeMap<NodeId, (Timestamp, CellKey)> = BTreeMap::new();
     for (row, origin) in alert.evidence.iter().filter_map(|row| Some((row, row.origin.as_ref()?))) {
         let Some(octets) = store.signed(origin)? else { continue };
         let envelope = reopen(&octets).ok();
@@ -76,13 +78,17 @@ fn ask_all(store: &Store, alert: &Alert) -> Result<usize, AlertError> {
         });
         if let Some(Item::Finding(finding)) = item {
             let observation = &finding.observation;
-            let moment = (observation.cell, observation.at_ns);
-            for node in row.nodes.iter().filter(|node| **node != origin.node).chain([&origin.node]) {
-                asked.insert(store.ask(alert.id.0, node, moment, now())?);
+            let moment = (observation.at_ns, observation.cell);
+            for node in row.nodes.iter().chain([&origin.node]) {
+                let newest = moments.entry(node.clone()).or_insert(moment);
+                *newest = moment.max(*newest);
             }
         }
     }
-    Ok(asked.len())
+    for (node, (at, cell)) in &moments {
+        store.ask(alert.id.0, node, (*cell, *at), now())?;
+    }
+    Ok(moments.len())
 }
 
 /// `POST /alerts/{id}/samples`.

@@ -69,11 +69,14 @@ pub struct Options {
     pub report_interval: Nanos,
     /// Nominal carriers to receive, hertz; `None`: all that lie in the stream.
     pub carriers: Option<Vec<u64>>,
+    /// A stream that ends within 60 ms is also searched without a frequency burst. That takes seconds for the hundred carriers of a wide
+    /// stream: for a receiver that does not wait each hole would make the next one.
+    pub search_short: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { count_ccch: false, report_interval: Nanos::from_secs(1), carriers: None }
+        Options { count_ccch: false, report_interval: Nanos::from_secs(1), carriers: None, search_short: true }
     }
 }
 
@@ -280,6 +283,7 @@ impl Receiver {
     fn search(&mut self, index: usize, last: bool) {
         let channel = &mut self.channels[index];
         let short = last
+            && self.options.search_short
             && channel.beacons.is_empty()
             && self.hops * (self.bank.hop_len() as u64) < (SHORT.as_secs_f64() * self.narrow_rate) as u64;
         let mut found = Vec::new();
