@@ -4,16 +4,19 @@
 //! [`Item`]s of a signed [`envelope`]. The hub knows nothing else of a node.
 
 pub mod envelope;
+mod finding;
 pub mod gsm;
+mod health;
 pub mod lte;
 mod scan;
 
+pub use finding::{Evidence, Finding, Tier, VerdictClass};
+pub use health::{Dwell, Health};
 pub use scan::{MAX_SHAPES, Schedule, SpectrumTile, TileCarrier};
 
 use crate::cell::{CellIdentity, CellKey, Rat, gsm_arfcn, lte_earfcn};
 use crate::units::{Db, Dbfs, Dbm, Hz, Nanos, Ppb, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -367,193 +370,6 @@ impl Observation {
             Rat::Umts | Rat::Nr => None,
         }
     }
-}
-
-/// How much a finding is worth on its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Tier {
-    /// Enough for an alert alone.
-    A,
-    /// Strong together with others.
-    B,
-    /// Context.
-    C,
-}
-
-/// What a regulator is told a transmitter is. Licensed cells that misbehave are never called rogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum VerdictClass {
-    /// A false cell that sends text messages to every phone in reach.
-    SmsBlaster,
-    /// A false cell that collects identities.
-    ImsiCatcher,
-    /// A cell that repeats a licensed cell's identity from elsewhere.
-    Clone,
-    /// A carrier in spectrum that its operator does not hold.
-    UnlicensedCarrier,
-    /// Not in the register; unverified until an operator answers.
-    UnregisteredCell,
-    /// Licensed, but moved, turned or too high.
-    LicensedOffParameter,
-    /// Licensed, and heard deep in the other country.
-    Overspill,
-    /// An amplifier that re-radiates a licensed cell.
-    Repeater,
-    /// A transmitter that denies service.
-    Jammer,
-    /// A public warning that no authority sent.
-    FakePublicWarning,
-    /// A laboratory or test network heard outside.
-    TestNetwork,
-    /// The node, not the world.
-    SensorFault,
-}
-
-impl VerdictClass {
-    /// The name as on the wire, such as `SMS_BLASTER`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            VerdictClass::SmsBlaster => "SMS_BLASTER",
-            VerdictClass::ImsiCatcher => "IMSI_CATCHER",
-            VerdictClass::Clone => "CLONE",
-            VerdictClass::UnlicensedCarrier => "UNLICENSED_CARRIER",
-            VerdictClass::UnregisteredCell => "UNREGISTERED_CELL",
-            VerdictClass::LicensedOffParameter => "LICENSED_OFF_PARAMETER",
-            VerdictClass::Overspill => "OVERSPILL",
-            VerdictClass::Repeater => "REPEATER",
-            VerdictClass::Jammer => "JAMMER",
-            VerdictClass::FakePublicWarning => "FAKE_PUBLIC_WARNING",
-            VerdictClass::TestNetwork => "TEST_NETWORK",
-            VerdictClass::SensorFault => "SENSOR_FAULT",
-        }
-    }
-}
-
-/// One value that made a rule fire.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// The quantity, in the standard's words, with its unit where it has one: `CELL_RESELECT_OFFSET dB`.
-    pub what: String,
-    /// As observed.
-    pub value: String,
-    /// As it should have been.
-    pub expected: String,
-}
-
-/// A rule that fired, with the values that made it fire.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Finding {
-    /// The rule's stable name, such as `ID-05`.
-    pub rule: String,
-    /// The rule's version; only ever rises.
-    pub version: u16,
-    /// What it is worth alone.
-    pub tier: Tier,
-    /// The values that fired; never empty.
-    pub evidence: Vec<Evidence>,
-    /// Innocent explanations that an analyst should rule out.
-    pub innocent: Vec<String>,
-    /// The observation that was judged: cell, octets, level, clock, position.
-    pub observation: Observation,
-}
-
-/// What keeps a node's operator informed; sampled by the node.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Health {
-    /// When it was sampled.
-    pub at_ns: Timestamp,
-    /// Version of the software.
-    pub version: String,
-    /// When the process started.
-    pub started_ns: Timestamp,
-    /// Where the node stands.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub position: Option<Position>,
-    /// Clock state.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clock: Option<Clock>,
-    /// Processor time used over wall time since the last report, percent of one core.
-    pub cpu_percent: f64,
-    /// Resident memory, octets.
-    pub memory_octets: u64,
-    /// Free space under the spool, octets.
-    pub disk_free_octets: u64,
-    /// Envelopes spooled and not yet acknowledged.
-    pub spool_envelopes: u64,
-    /// Octets of the spool.
-    pub spool_octets: u64,
-    /// Envelopes evicted from the spool since it was made.
-    pub spool_evicted: u64,
-    /// Samples received since the start.
-    pub samples: u64,
-    /// Samples known to be lost since the start.
-    pub lost_samples: u64,
-    /// Cells followed now.
-    pub cells: u32,
-    /// When a broadcast message was last received without error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_decode_ns: Option<Timestamp>,
-    /// The same by band, such as `gsm 900`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub last_decode_by_band: BTreeMap<String, Timestamp>,
-    /// Temperature of the hottest part of the machine that tells one, degrees Celsius.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub celsius: Option<f64>,
-    /// Memory that the machine still has to give, octets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory_available_octets: Option<u64>,
-    /// The receiver and how it is, in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub receiver: Option<String>,
-    /// The sample clock's own error, where licensed cells or a calibration tell it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clock_error: Option<ClockError>,
-    /// The same of each receiver, by its name, where the node has several.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub clock_errors: BTreeMap<String, ClockError>,
-    /// What the navigation receiver says, in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub navigation: Option<String>,
-    /// The first octets of the SHA-256 of the configuration file in force, hexadecimal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config: Option<String>,
-    /// A report comes at least this often, seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interval_s: Option<u32>,
-    /// Conditions that want attention, in words; empty when all is well.
-    #[serde(default)]
-    pub warnings: Vec<String>,
-    /// Carriers that it dwells on now because the hub asked.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub dwells: Vec<Dwell>,
-    /// What each of its receivers that scan is at.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub schedules: Vec<Schedule>,
-    /// Signal that waited to be worked on, milliseconds: the longest of the moment before the report.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_ms: Option<u32>,
-    /// Tasks of the hub taken since the start.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub tasks_taken: u64,
-    /// Messages on the hub's topic refused since the start, tasks among them, by reason.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub refused: BTreeMap<String, u64>,
-}
-
-/// A carrier whose cells a node tells of every second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dwell {
-    /// The standard.
-    pub rat: Rat,
-    /// The nominal carrier.
-    pub center_hz: u64,
-    /// Until when.
-    pub until_ns: Timestamp,
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// One thing that a node tells the hub.
