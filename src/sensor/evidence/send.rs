@@ -246,7 +246,8 @@ mod tests {
 
     fn whole(octets: usize) -> (Manifest, Vec<u8>) {
         let samples: Vec<i8> = (0..octets as i32 - 8).map(|n| (n % 251 - 125) as i8).collect();
-        let packed = pack(&samples, &[0..samples.len() / 2]);
+        let kept = 0..samples.len() / 2;
+        let packed = pack(&samples, std::slice::from_ref(&kept));
         let manifest = Manifest {
             cell: ask(0, 0).cell,
             at_ns: Timestamp(0),
