@@ -6,7 +6,8 @@
 //! known one is taken out of what they are read from ([`cancel`]). In the other windows [`intake`] keeps only what the known cells
 //! need. A confirmed [`cell`] is followed subframe by subframe: MIB, then PDCCH ([`control`], [`dci`]) and PDSCH
 //! ([`shared`], [`system_information`]) where the stream holds the cell's whole bandwidth; [`measure`] takes level and quality from its
-//! reference signals, [`sounding`] the carrier, the frame timing and the spectrum that it fills.
+//! reference signals, [`sounding`] the carrier, the frame timing and the spectrum that it fills. Of samples that were kept [`sent`] tells
+//! where a known cell's system information stands.
 //!
 //! What is not covered: carriers away from the stream's centre, which [`carriers`] cuts out for receivers of their own, and [`watch`]
 //! where the stream is too wide to be searched as it comes; streams slower than 1.92 Msps. Cells whose frames begin within 5 us of each
@@ -43,6 +44,7 @@ pub mod numerology;
 pub mod pbch;
 pub mod reference;
 pub mod search;
+pub mod sent;
 pub mod shared;
 pub mod sounding;
 pub mod sync;

@@ -1,11 +1,8 @@
 //! The control region of a subframe as bits: PCFICH and PDCCH, common search space.
 
 use super::{Cell, CellError, Format, check};
-use crate::coding::crc::CRC16;
 use crate::coding::gold::Gold;
-use crate::coding::rate_match::RateMatch;
-use crate::coding::tail_biting;
-use crate::rat::lte::control::{CCE_GROUPS, COMMON_CCES, GROUP, SI_RNTI};
+use crate::rat::lte::control::{CCE_GROUPS, COMMON_CCES, GROUP, encode};
 use crate::rat::lte::dci::{self, Assignment, SIZES_1A, SIZES_1C};
 use crate::rat::lte::numerology::Duplex;
 
@@ -13,7 +10,7 @@ use crate::rat::lte::numerology::Duplex;
 const GROUP_BITS: usize = 2 * GROUP;
 
 /// The lower aggregation level of the common search space; TS 36.213 table 9.1.1-1.
-const LEAST_AGGREGATION: usize = 4;
+pub(super) const LEAST_AGGREGATION: usize = 4;
 
 /// Scrambled bits of the PCFICH in `subframe`; TS 36.212 table 5.3.4-1, TS 36.211 clause 6.7.1.
 pub(super) fn indicator(pci: u16, subframe: usize, format: usize) -> [u8; 4 * GROUP_BITS] {
@@ -159,25 +156,24 @@ impl Messages {
         self.used.resize(elements(groups), false);
     }
 
-    /// Adds `message` for SI-RNTI at candidate `turn` of the common search space, counted round; TS 36.213 clause 9.1.1.
+    /// Adds `message` for `rnti` at candidate `turn` of the common search space, counted round; TS 36.213 clause 9.1.1.
     ///
-    /// In four elements where the region is too small for `aggregation`; `false` where it is too small for those.
-    pub(super) fn announce(&mut self, message: &[u8], aggregation: usize, turn: usize) -> bool {
+    /// In four elements where the region is too small for `aggregation`; `false` where it is too small for those, or another message is
+    /// there.
+    pub(super) fn announce(&mut self, message: &[u8], rnti: u16, aggregation: usize, turn: usize) -> bool {
         let aggregation = if self.used.len() < aggregation { LEAST_AGGREGATION } else { aggregation };
         let candidates = self.used.len().min(COMMON_CCES) / aggregation;
         if candidates == 0 {
             return false;
         }
         let first = turn % candidates * aggregation;
-        let mut word = message.to_vec();
-        let sent = CRC16.parity(message) ^ u64::from(SI_RNTI);
-        word.extend((0..16).rev().map(|i| (sent >> i & 1) as u8));
-        let mut coded = vec![0; 3 * word.len()];
-        tail_biting::encode(&word, &mut coded);
+        let used = &mut self.used[first..first + aggregation];
+        if used.contains(&true) {
+            return false;
+        }
+        used.fill(true);
         let element = CCE_GROUPS * GROUP_BITS;
-        let range = first * element..(first + aggregation) * element;
-        RateMatch::new(word.len()).select(&coded, &mut self.bits[range]);
-        self.used[first..first + aggregation].fill(true);
+        encode(message, rnti, &mut self.bits[first * element..(first + aggregation) * element]);
         true
     }
 

@@ -6,7 +6,7 @@
 //! cell is a second [`downlink::Downlink`] added to the same samples.
 //!
 //! Sent are PSS, SSS, reference signals of 1, 2 or 4 ports, PBCH, PCFICH, PDCCH with SI-RNTI and PDSCH with SIB1 and the other
-//! messages in their windows. The PHICH's elements stay empty. Other users are random QPSK symbols.
+//! messages in their windows. The PHICH's elements stay empty. Other users are random QPSK symbols, and pages have random bits.
 //!
 //! Limits: one carrier, no MBSFN subframes, no positioning or terminal-specific reference signals, 15 kHz spacing only; paths do
 //! not move; QPSK everywhere; data elements carry the power of reference elements.
@@ -124,6 +124,8 @@ pub struct Cell {
     pub repeats: Repeats,
     /// Share of the resource blocks and control channel elements left free that other users have, 0 to 1.
     pub load: f64,
+    /// Each subframe with room for it announces a page, of random content, in the common search space.
+    pub pages: bool,
     /// Of what is random: other users.
     pub seed: u64,
 }
@@ -184,6 +186,7 @@ impl Cell {
             },
             repeats: Repeats { skip: 0, count: 4, every: 1 },
             load: 0.0,
+            pages: false,
             seed: 0,
         }
     }

@@ -7,8 +7,8 @@ use crate::coding::crc::CRC16;
 use crate::coding::gold::Gold;
 use crate::coding::rate_match::RateMatch;
 use crate::coding::tail_biting;
-use crate::rat::lte::control::{Layout, PHICH_FACTORS, Region, phich_factor};
-use crate::rat::lte::dci::Assignment;
+use crate::rat::lte::control::{Layout, PHICH_FACTORS, Region, SI_RNTI, phich_factor};
+use crate::rat::lte::dci::{Assignment, length_1a};
 use crate::rat::lte::grid::Grid;
 use crate::rat::lte::numerology::{BLOCK, Duplex, SUBFRAMES, pss_place, sss_place};
 use crate::rat::lte::pbch::{self, MIB_BITS, PERIOD, PORTS};
@@ -19,6 +19,9 @@ use num_complex::Complex32;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::f32::consts::FRAC_1_SQRT_2;
+
+/// P-RNTI; TS 36.321 table 7.1-1.
+const P_RNTI: u16 = 0xfffe;
 
 /// Makes the subframes of one cell.
 #[derive(Clone, Debug)]
@@ -173,8 +176,15 @@ impl Resources {
         self.messages.clear(region.order.len());
         let due = self.plan.due(number, subframe);
         let due = due.filter(|(block, version)| {
-            self.messages.announce(&block.announcement.bits(*version), cell.grant.aggregation, usize::from(number))
+            let (message, turn) = (block.announcement.bits(*version), usize::from(number));
+            self.messages.announce(&message, SI_RNTI, cell.grant.aggregation, turn)
         });
+        if cell.pages {
+            // What it would say is nobody's: random, but no format 0.
+            let mut message = vec![1; length_1a(cell.frames.duplex(), cell.blocks)];
+            message[1..].fill_with(|| random.random_range(0..2));
+            self.messages.announce(&message, P_RNTI, control::LEAST_AGGREGATION, usize::from(number) + 1);
+        }
         for at in 0..self.messages.used.len() {
             if !self.messages.used[at] && random.random_bool(cell.load) {
                 self.messages.occupy(at, || random.random_range(0..2));
