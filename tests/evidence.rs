@@ -5,6 +5,8 @@
 
 #[path = "evidence/lte.rs"]
 mod lte;
+#[path = "evidence/system_information.rs"]
+mod system_information;
 
 use daen::cell::Rat;
 use daen::observation::{Clock, ClockSource, Evidence, Finding, Observation, Tier};
