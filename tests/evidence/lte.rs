@@ -236,10 +236,15 @@ pub fn check(name: &str, info: &StreamInfo, samples: &[Complex32]) -> Cut {
 }
 
 pub fn cell(cell: Cell, rate: f64, offset: f64, seed: u64) -> (StreamInfo, Vec<Complex32>) {
+    cell_at(cell, rate, offset, seed, Db(25.0))
+}
+
+/// Half a second of a cell that has `snr` in an element, its carrier `offset` below the centre.
+pub fn cell_at(cell: Cell, rate: f64, offset: f64, seed: u64, snr: Db) -> (StreamInfo, Vec<Complex32>) {
     let carrier = Hz(1_842.5e6);
     let start = Timestamp(1_795_000_000_000_000_000);
     let info = StreamInfo { stream: "x".into(), center: Hz(carrier.0 + offset), sample_rate: Hz(rate), start };
-    let noise = cell.noise(Dbfs(-20.0), Db(25.0));
+    let noise = cell.noise(Dbfs(-20.0), snr);
     let config = DownlinkConfig {
         frame_number: 77,
         start: Picos(3_456_789_012),

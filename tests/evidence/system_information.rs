@@ -1,6 +1,6 @@
 //! System information of LTE cells in what may leave a node.
 
-use super::lte::{Cut, Followed, cell, check, messages, receive};
+use super::lte::{Cut, Followed, cell, cell_at, check, messages, receive};
 use super::{observed, reader};
 use daen::observation::envelope::iq::{Ask, MAX_WHOLE, unpack};
 use daen::observation::{Evidence, Finding, Octets, SCHEMA, Tier};
@@ -14,7 +14,7 @@ use daen::sensor::evidence::broadcast::broadcast_only;
 use daen::sensor::evidence::ring::Ring;
 use daen::sensor::evidence::send::prepare;
 use daen::synth::lte::{Cell, Format, Frames, Grant};
-use daen::units::{Hz, Nanos, SampleIndex};
+use daen::units::{Db, Hz, Nanos, SampleIndex};
 use num_complex::Complex32;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -130,6 +130,26 @@ fn what_is_left_of_a_cell_is_the_same_whether_it_has_users_or_not() {
         assert!(share < 1e-4, "{n}: {share}");
         assert_eq!(receive(&other.info, &other.samples)[0].key, cut.before.key);
     }
+}
+
+#[test]
+fn what_was_put_together_from_several_transmissions_is_left_with_all_of_them() {
+    // The announcement is understood at 1 dB, a block in one resource block only after two transmissions or more.
+    let grant = Grant { format: Format::Localized, aggregation: 8, blocks: 1 };
+    let (info, samples) = cell_at(Cell { grant, ..crowded(137, 25, Frames::Type1) }, 7.68e6, 0.0, 51, Db(1.0));
+    let cut = check("weak", &info, &samples);
+    let after = cut.after.as_ref().unwrap();
+    assert_eq!(messages(after, "SIB1"), messages(&cut.before, "SIB1"));
+    assert_eq!(messages(after, "SIB1").len(), 1);
+    assert!(cut.before.counts["sib1_failed"] > 3, "{:?}", cut.before.counts);
+    // The first transmission of each period of 80 ms, which says nothing by itself, is there beside the second.
+    let mut firsts = BTreeSet::new();
+    Followed::new(&cut.snippet.info, &cut.snippet.samples, &cut.observation).each(|(number, subframe), _| {
+        (number % 8 == 0 && subframe == 5).then(|| firsts.insert((number, subframe)));
+    });
+    let kept = firsts.iter().filter(|at| cut.beyond.contains_key(at)).count();
+    println!("{kept} of {} first transmissions", firsts.len());
+    assert!(firsts.len() >= 4 && kept + 1 >= firsts.len());
 }
 
 #[test]
