@@ -35,6 +35,7 @@ pub mod dci;
 pub mod grid;
 pub mod identify;
 pub mod intake;
+pub mod listening;
 pub mod measure;
 pub mod middle;
 pub mod nb_iot;
