@@ -80,7 +80,16 @@ fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
 }
 
 fn read_text(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+    text(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
+/// The text of a file that a person writes.
+///
+/// # Errors
+/// The system's, and [`std::io::ErrorKind::InvalidData`] where the file is no text.
+pub fn text(path: &Path) -> std::io::Result<String> {
+    let no_text = |_| std::io::Error::new(std::io::ErrorKind::InvalidData, "this is no text; write it in UTF-8");
+    String::from_utf8(std::fs::read(path)?).map_err(no_text)
 }
 
 fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {

@@ -218,14 +218,55 @@ fn forty_kilohertz_of_offset_are_no_obstacle_in_any_window_with_a_synchronisatio
 fn a_receiver_in_real_time_does_without_the_search_of_a_short_stream_for_training_alone() {
     // The stream begins 0.1 ms before a synchronisation burst and ends before the next frequency burst.
     let air = Air::new(1e6, 0.02).beacon(|_| {}).snr(1, Db(20.0));
-    let cells = |search_short| {
-        let mut receiver = Receiver::new(&air.info, Options { search_short, ..Options::default() });
+    let cells = |live| {
+        let mut receiver = Receiver::new(&air.info, Options { live, ..Options::default() });
         let mut reports = Vec::new();
         receiver.process(&air.samples, &mut reports);
         receiver.finish(&mut reports);
         reports.len()
     };
-    assert_eq!((cells(true), cells(false)), (1, 0));
+    assert_eq!((cells(false), cells(true)), (1, 0));
+}
+
+/// More channels than a live receiver searches at the same time.
+#[test]
+fn the_channels_of_a_wide_live_stream_take_turns_and_none_of_them_is_forgotten() {
+    const WIDE: f64 = 8e6;
+    let steps = [-18, -10, 0, 9, 18];
+    let hz = |step: i32| CARRIER + Hz(200e3 * f64::from(step));
+    let mut air = Air::new(WIDE, 3.5);
+    for (n, step) in steps.into_iter().enumerate() {
+        air = air.beacon(|config| {
+            config.carrier = hz(step);
+            config.frame_number = 1000 + 321 * n as u32;
+            config.start = Picos::from_secs_f64(-0.0123 * n as f64);
+        });
+    }
+    // One comes on when every channel has been searched and few are.
+    let late = hz(15);
+    let begin = (1.9 * WIDE) as usize;
+    let mut one = Air::new(WIDE, 1.6).beacon(|config| config.carrier = late);
+    air.samples[begin..].iter_mut().zip(one.samples.drain(..)).for_each(|(sample, more)| *sample += more);
+    let air = air.snr(1, Db(12.0));
+    let mut receiver = Receiver::new(&air.info, Options { live: true, ..Options::default() });
+    let mut first = std::collections::BTreeMap::new();
+    for (n, part) in air.samples.chunks(80_000).enumerate() {
+        let mut reports = Vec::new();
+        receiver.process(part, &mut reports);
+        for report in reports {
+            first.entry(report.key.center_hz).or_insert(n as f64 * 0.01);
+        }
+    }
+    let mut last = Vec::new();
+    receiver.finish(&mut last);
+    let found = |wanted: Hz| first.get(&(wanted.0 as u64)).copied();
+    for step in steps {
+        // 39 channels in two turns of 230 ms, and what a beacon needs to be confirmed.
+        assert!(found(hz(step)).is_some_and(|at| at < 0.7), "{step}: {first:?}");
+    }
+    assert!(found(late).is_some_and(|at| (1.9..2.3).contains(&at)), "{first:?}");
+    assert_eq!(last.len(), 6);
+    assert!(last.iter().all(|cell| cell.counts["bcch"] > 0 && cell.counts["blocks_failed"] == 0), "{last:?}");
 }
 
 #[test]

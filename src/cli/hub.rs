@@ -1,6 +1,6 @@
 //! `daen hub`.
 
-use super::service::{say, start_log, stop_on_signal};
+use super::service::{in_file, say, start_log, stop_on_signal};
 use anyhow::Context;
 use daen::config::hub::Config;
 use daen::hub;
@@ -51,7 +51,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let path = args.config.as_deref().context("--config FILE is missing")?;
     start_log();
-    let config = Config::load(path).with_context(|| path.display().to_string())?;
+    let config = Config::load(path).map_err(in_file(path))?;
     if args.check {
         say(&format!("{}: hub {} with {} nodes is ready to run", path.display(), config.hub, config.nodes.len()))?;
         return Ok(());

@@ -5,6 +5,7 @@ mod plot;
 
 use anyhow::{Context, bail, ensure};
 use daen::cell::CellKey;
+use daen::config;
 use daen::locate::country::Border;
 use daen::locate::gather::{Heard, Options, Suspect, suspects};
 use daen::locate::problem::Late;
@@ -287,7 +288,7 @@ fn register(path: &Path) -> anyhow::Result<Register> {
 }
 
 fn border(path: &Path) -> anyhow::Result<Border> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    let text = config::text(path).with_context(|| format!("{}: cannot be read", path.display()))?;
     Border::parse(&text).with_context(|| path.display().to_string())
 }
 

@@ -1,9 +1,9 @@
 //! `daen sensor`.
 
-use super::service::{say, start_log, stop_on_signal};
+use super::service::{in_file, say, start_log, stop_on_signal};
 use anyhow::Context;
 use daen::config::sensor::Config;
-use daen::config::stopped;
+use daen::config::{self, stopped};
 use daen::sensor::pipeline::{self, Until};
 use daen::sensor::watchdog::Notify;
 use std::path::{Path, PathBuf};
@@ -52,12 +52,12 @@ struct Loaded {
 }
 
 fn load(path: &Path) -> anyhow::Result<Loaded> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = config::text(path).with_context(|| path.display().to_string())?;
     parse(path, text)
 }
 
 fn parse(path: &Path, text: String) -> anyhow::Result<Loaded> {
-    let config = Config::parse(path, &text).with_context(|| path.display().to_string())?;
+    let config = Config::parse(path, &text).map_err(in_file(path))?;
     pipeline::check(&config).with_context(|| path.display().to_string())?;
     Ok(Loaded { text, config })
 }

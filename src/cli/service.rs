@@ -1,6 +1,8 @@
 //! What the long-running subcommands share: their log, and how they are told to stop.
 
+use daen::config::ConfigError;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -12,6 +14,14 @@ pub fn start_log() {
     // A second call, as in `daen demo`, changes nothing.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
     let _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
+}
+
+/// Says in which configuration a value is wrong; the other errors name their file themselves.
+pub fn in_file(path: &Path) -> impl FnOnce(ConfigError) -> anyhow::Error {
+    move |error| match error {
+        ConfigError::Value { .. } => anyhow::Error::new(error).context(path.display().to_string()),
+        error => error.into(),
+    }
 }
 
 /// A signal within this time of the first is the same wish told twice: a terminal, `make` and `timeout` each pass it on.

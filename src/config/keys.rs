@@ -1,15 +1,11 @@
 //! Key and certificate files.
 
-use super::ConfigError;
+use super::{ConfigError, read_text as read};
 use ed25519_dalek::pkcs8::{
     DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding,
 };
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use std::path::Path;
-
-fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
-}
 
 /// The Ed25519 private key of a PKCS#8 PEM file.
 ///

@@ -60,7 +60,7 @@ pub fn text<'a>(
 ) -> Result<(String, Cow<'a, str>), TableError> {
     if name.ends_with(".toml") {
         let path = folder.join(name);
-        return match std::fs::read_to_string(&path) {
+        return match super::text(&path) {
             Ok(text) => Ok((path.display().to_string(), Cow::Owned(text))),
             Err(source) => Err(TableError::Read { path, source }),
         };

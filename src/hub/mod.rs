@@ -18,7 +18,7 @@ pub mod web;
 
 use crate::config::hub::Config;
 use crate::config::link::topic;
-use crate::config::{stopped, wall_clock};
+use crate::config::{self, stopped, wall_clock};
 use crate::locate::country::Border;
 use crate::locate::sector::Sector;
 use crate::observation::envelope::iq::seal_ask;
@@ -237,7 +237,7 @@ fn read_register(path: &Path) -> Result<Register, HubError> {
 
 fn read_border(path: &Path) -> Result<Border, HubError> {
     let refuse = |problem: String| HubError::Border { path: path.to_owned(), problem };
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    let text = config::text(path).map_err(|error| refuse(error.to_string()))?;
     let border = Border::parse(&text).map_err(|error| refuse(error.to_string()))?;
     tracing::info!(border = %path.display(), source = border.source, date = border.date, "the border line is no finding");
     Ok(border)

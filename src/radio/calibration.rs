@@ -247,8 +247,7 @@ impl Calibration {
     /// Every [`CalibrationError`] but [`CalibrationError::Stale`]; see [`Calibration::check_age`].
     pub fn load(folder: &Path, serial: &str, model: Option<&str>) -> Result<Calibration, CalibrationError> {
         let path = path_of(folder, serial)?;
-        let text =
-            std::fs::read_to_string(&path).map_err(|source| CalibrationError::Io { path: path.clone(), source })?;
+        let text = crate::config::text(&path).map_err(|source| CalibrationError::Io { path: path.clone(), source })?;
         let calibration: Calibration = toml::from_str(&text)
             .map_err(|source| CalibrationError::Syntax { path: path.clone(), source: Box::new(source) })?;
         calibration.check(&path)?;

@@ -198,7 +198,7 @@ impl Config {
     /// [`ConfigError`], naming key, value and what is allowed.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let io = |source| ConfigError::Io { path: path.to_owned(), source };
-        let text = std::fs::read_to_string(path).map_err(io)?;
+        let text = crate::config::text(path).map_err(io)?;
         Config::from_toml(&text, path.parent().unwrap_or(Path::new("")))
     }
 
@@ -230,7 +230,7 @@ impl Config {
         if let Some(plan) = &file.plan {
             let path = folder.join(plan);
             let io = |source| ConfigError::Io { path: path.clone(), source };
-            let text = std::fs::read_to_string(&path).map_err(io)?;
+            let text = crate::config::text(&path).map_err(io)?;
             config.plan = Plan::from_toml(&text).map_err(|source| ConfigError::Plan { path: path.clone(), source })?;
         }
         let number = |key: &str, value: Option<i64>, low, high| value.map(|v| within(key, v, low, high)).transpose();

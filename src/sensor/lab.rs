@@ -7,13 +7,15 @@ use crate::cell::Rat;
 use crate::radio::source::StreamInfo;
 use crate::rat::{CellReport, Options, Receivers};
 use crate::units::Nanos;
-use num_complex::Complex32;
+use num_complex::{Complex, Complex32};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// What is kept of a stream; two windows of LTE's search.
 pub const KEPT: Nanos = Nanos::from_millis(340);
-/// Samples kept at most: 340 ms at 20 Msps, 54 MB. Faster streams are kept for less.
+/// Samples kept at most: 340 ms at 20 Msps, 27 MB. Faster streams are kept for less.
 const MOST: usize = 6_800_000;
+/// What stands for full scale in samples that are kept.
+pub const FULL_SCALE: f32 = 32_767.0;
 /// Samples that the receivers get at once.
 const BLOCK: usize = 1 << 16;
 
@@ -24,8 +26,8 @@ pub struct Kept {
     pub window: Option<usize>,
     /// The stretch as a stream of its own: its time is that of the first sample.
     pub info: StreamInfo,
-    /// The samples.
-    pub samples: Vec<Complex32>,
+    /// The samples, of which no receiver has more than 16 bits; full scale is [`FULL_SCALE`].
+    pub samples: Vec<Complex<i16>>,
     /// How many touched full scale.
     pub clipped: u64,
     /// How many it is to hold.
@@ -38,7 +40,9 @@ impl Kept {
     /// Takes what it still wants; whether it has all of it.
     pub fn take(&mut self, samples: &[Complex32], clipped: u32) -> bool {
         let count = samples.len().min(self.wanted - self.samples.len());
-        self.samples.extend_from_slice(&samples[..count]);
+        // A cast of this kind ends at the greatest value.
+        let short = |x: f32| (x * FULL_SCALE).round() as i16;
+        self.samples.extend(samples[..count].iter().map(|sample| Complex::new(short(sample.re), short(sample.im))));
         self.clipped += u64::from(clipped);
         self.samples.len() == self.wanted
     }
@@ -111,8 +115,11 @@ impl Lab {
 fn search(mut kept: Kept) -> Kept {
     let mut receivers = Receivers::new(&kept.info, Options { only: Some(Rat::Lte), ..Options::default() });
     let mut live = Vec::new();
-    for block in kept.samples.chunks(BLOCK) {
-        receivers.process(block, &mut live);
+    let mut block = Vec::with_capacity(BLOCK);
+    for short in kept.samples.chunks(BLOCK) {
+        block.clear();
+        block.extend(short.iter().map(|s| Complex32::new(f32::from(s.re), f32::from(s.im)) / FULL_SCALE));
+        receivers.process(&block, &mut live);
         live.clear();
     }
     receivers.finish(&mut kept.reports);

@@ -162,7 +162,7 @@ impl Station<'_> {
                     self.counters.spectrum_only.store(too_fast, Ordering::Relaxed);
                     aside = (fast && !too_fast).then(Aside::default);
                     let only = fast.then_some(Rat::Gsm);
-                    let gsm = rat::gsm::Options { search_short: lab.is_none(), ..rat::gsm::Options::default() };
+                    let gsm = rat::gsm::Options { live: lab.is_some(), ..rat::gsm::Options::default() };
                     let options = rat::Options { only, gsm, watch_lte: fast, ..rat::Options::default() };
                     stream = (!too_fast).then(|| self.hearing((info, options)));
                 }

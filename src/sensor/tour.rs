@@ -263,7 +263,7 @@ impl Tour {
         }
         dwell.left = samples(dwell.step.length);
         dwell.look = samples(self.plan.options().sweep).min(dwell.left);
-        let options = gsm::Options { carriers: Some(carriers), search_short: false, ..gsm::Options::default() };
+        let options = gsm::Options { carriers: Some(carriers), live: true, ..gsm::Options::default() };
         let any = options.carriers.as_ref().is_some_and(|carriers| !carriers.is_empty());
         any.then(|| (info, Options { gsm: options, only: Some(Rat::Gsm), ..Options::default() }))
     }

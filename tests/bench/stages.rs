@@ -14,18 +14,18 @@ mod lte_support;
 #[path = "../rules/support.rs"]
 mod support;
 
-use daen::cell::CellKey;
+use daen::cell::{CellKey, Rat};
 use daen::dsp::channelizer::Channelizer;
 use daen::dsp::spectrum::Welch;
 use daen::locate::problem::{Arrival, Clock, Late, Problem};
 use daen::locate::{Enu, METRES_PER_NS, locate};
 use daen::observation::Observation;
 use daen::radio::source::StreamInfo;
-use daen::rat::CellReport;
 use daen::rat::gsm::coding::{BURST_BITS, Place, XcchDecoder, encode_xcch};
 use daen::rat::gsm::{Options, Receiver};
 use daen::rat::lte;
 use daen::rat::lte::watch::Watch;
+use daen::rat::{self, CellReport, Receivers};
 use daen::rules::{Config, Engine};
 use daen::synth::channel::Noise;
 use daen::synth::gsm::Picos;
@@ -185,6 +185,24 @@ fn watch_and_follow_20_msps(bencher: Bencher) {
             after.chunks(65_536).for_each(|block| receiver.process(block, &mut reports));
             reports.len()
         });
+}
+
+/// A receiver for 20 Msps made, given a few samples and ended, as happens after every hole: what the ring must hold meanwhile.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn begin_and_end_20_msps(bencher: Bencher) {
+    let samples = signal(20e6, 0.005);
+    let options = rat::Options {
+        only: Some(Rat::Gsm),
+        gsm: Options { live: true, ..Options::default() },
+        watch_lte: true,
+        ..rat::Options::default()
+    };
+    bencher.bench_local(|| {
+        let mut receivers = Receivers::new(&stream(20e6), options.clone());
+        let mut reports = Vec::new();
+        receivers.process(&samples, &mut reports);
+        receivers.finish(&mut reports)
+    });
 }
 
 /// The first 400 ms at 20 Msps, in which every channel is searched; noise, so that nothing is found.

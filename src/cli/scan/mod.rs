@@ -296,7 +296,7 @@ impl Scan {
     }
 
     fn options(&self) -> rat::Options {
-        let gsm = rat::gsm::Options { search_short: self.view.live.is_none(), ..rat::gsm::Options::default() };
+        let gsm = rat::gsm::Options { live: self.view.live.is_some(), ..rat::gsm::Options::default() };
         rat::Options { gsm, ..rat::Options::default() }
     }
 

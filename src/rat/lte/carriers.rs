@@ -247,6 +247,8 @@ impl Scan {
         }
         let full = self.samples(WINDOW) as usize;
         let taken = samples.len().min(full.saturating_sub(self.window.len()));
+        // At 20 Msps these are 26 MB, which growing by doubling would make 59 for a moment.
+        self.window.reserve_exact(full - self.window.len());
         self.window.extend_from_slice(&samples[..taken]);
         self.at += taken as u64;
         (taken, self.window.len() >= full)

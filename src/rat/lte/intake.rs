@@ -91,6 +91,7 @@ impl Intake {
                 self.made += taken as u64;
                 self.first = self.made;
             }
+            self.samples.reserve_exact(left(&self.goal, self.made));
             let more = self.goal.end.saturating_sub(self.made).min((samples.len() - taken) as u64) as usize;
             self.samples.extend_from_slice(&samples[taken..taken + more]);
             self.made += more as u64;
@@ -107,6 +108,7 @@ impl Intake {
             self.made = self.made.max(self.goal.start.min(last as u64));
             self.first = self.made;
         }
+        self.samples.reserve_exact(left(&self.goal, self.made));
         while self.made < self.goal.end && there(self.made) + reach <= self.raw.len() as f64 {
             if self.samples.is_empty() && self.made < self.goal.start {
                 self.first = self.made + 1;
@@ -141,6 +143,11 @@ impl Intake {
     pub fn view(&mut self) -> (&mut Cutter, Stretch<'_>) {
         (&mut self.cutter, Stretch { samples: &self.samples, first: self.first })
     }
+}
+
+/// How much is still to be taken. Room is made for that and no more: a window at 19.2 Msps is 25 MB.
+fn left(goal: &Range<u64>, made: u64) -> usize {
+    usize::try_from(goal.end.saturating_sub(made.max(goal.start))).unwrap_or(0)
 }
 
 const _: () = assert!(BASE_FRAME / 10 >= BASE_FFT + 128);
