@@ -299,7 +299,8 @@ impl Measurements {
         SUBCARRIER.0 * self.symbol / (TAU * bandwidth * (2.0 * energy).max(1e-3).sqrt())
     }
 
-    /// The starts of the frames, by the path that arrives first, as a line; `None` before the first measurement. `period`: taken where one frame tells none.
+    /// The starts of the frames, by the path that arrives first, as a line; `None` before the first measurement. `period`: taken where
+    /// the frames tell none.
     ///
     /// Its standard deviation is at least that of a single frame, because what disturbs one may disturb all alike.
     pub fn line(&self, period: f64) -> Option<Line> {
