@@ -25,13 +25,16 @@ const SLOT_SECONDS: f64 = 0.5e-3;
 const LEAST_SHARE: f64 = 0.05;
 /// Frames whose noise tells what is usual.
 const RECENT: usize = 31;
-/// A frame that counts for less is no measurement: more than half of its noise and signal is what is not there usually.
+/// How much more noise than usual chance may make of it: that of a frame of six blocks, from forty differences, is off by a quarter.
+const CHANCE: f64 = 2.0;
+/// A frame that counts for less is no measurement: at least half of what is in it is not there usually.
 const LEAST_WEIGHT: f64 = 0.25;
 
 /// How far a frame was from where it was expected.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Errors {
-    /// How much one frame is worth, 0.05 to 1.0: the weaker the cell, the longer its errors are averaged.
+    /// How much the frame is worth, up to 1.0: the weaker the cell, the longer its errors are averaged, and a frame that something else
+    /// disturbs does not count.
     pub share: f64,
     /// Samples by which it came late.
     pub late: f64,
@@ -174,8 +177,8 @@ impl Measurements {
         Errors { share, late, offset }
     }
 
-    /// How much a frame is worth beside the others, 0 to 1: the square of how much more noise it has than is usual or than the cell is
-    /// strong, whichever is more.
+    /// How much a frame is worth beside the others, 0 to 1: less, by the square, the more its noise exceeds what chance may make of the
+    /// usual, and the cell itself.
     fn weight(&mut self, channel: &Channel) -> f64 {
         if self.noises.len() == RECENT {
             self.noises.pop_front();
@@ -183,7 +186,7 @@ impl Measurements {
         self.noises.push_back(channel.noise);
         let mut sorted: Vec<f32> = self.noises.iter().copied().collect();
         sorted.sort_by(f32::total_cmp);
-        let usual = f64::from(sorted[sorted.len() / 2]) + self.power * self.symbol;
+        let usual = CHANCE * f64::from(sorted[sorted.len() / 2]) + self.power * self.symbol;
         (usual / f64::from(channel.noise).max(1e-20)).min(1.0).powi(2)
     }
 
