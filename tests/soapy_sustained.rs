@@ -10,10 +10,8 @@
 #[path = "support/soapy.rs"]
 mod soapy;
 
-use daen::config::keys;
-use daen::observation::{Health, Item, SpectrumTile, envelope};
+use daen::observation::{Health, Item, SpectrumTile};
 use daen::radio::source::StreamInfo;
-use daen::sensor::spool;
 use daen::synth::channel::Noise;
 use daen::synth::gsm::Picos;
 use daen::synth::gsm::beacon::{Beacon, BeaconConfig, Program};
@@ -80,21 +78,14 @@ fn beacons(path: &Path) {
 
 /// A node that listens to the test device at `rate`.
 fn node(folder: &Path, rate: f64, device: &str) -> PathBuf {
-    let (private, _) = keys::generate();
-    let (_, public) = keys::generate();
-    std::fs::write(folder.join("node.key"), private).unwrap();
-    std::fs::write(folder.join("hub.pub"), public).unwrap();
-    let text = format!(
-        "node = \"pole-1\"\nstate_dir = \"state\"\n[keys]\nsigning_key = \"node.key\"\nhub = \"hub\"\n\
-         hub_public_key = \"hub.pub\"\n[broker]\nurl = \"mqtt://127.0.0.1:9\"\n[source]\nkind = \"soapy\"\n\
-         device = \"driver=daentest,rates={rate},{device}\"\nprofile = \"{}\"\ncenter_hz = {}\nrate_hz = {rate:.1}\n\
-         [report]\nhealth_s = 5.0\nspectrum_s = 20.0\nroutine_s = 1.0\nmonth_octets = 0\n",
-        soapy::profile(),
-        CENTER.0,
-    );
-    let path = folder.join("sensor.toml");
-    std::fs::write(&path, text).unwrap();
-    path
+    let (profile, center) = (soapy::profile(), CENTER.0);
+    soapy::node(
+        folder,
+        &format!(
+            "device = \"driver=daentest,rates={rate},{device}\"\nprofile = \"{profile}\"\ncenter_hz = {center}\nrate_hz = {rate:.1}\n\
+             [report]\nhealth_s = 5.0\nspectrum_s = 20.0\nroutine_s = 1.0\nmonth_octets = 0\n",
+        ),
+    )
 }
 
 /// The program, ended with the test.
@@ -146,22 +137,13 @@ impl Running {
 
 /// What the node would have told the hub.
 fn told(folder: &Path) -> (Vec<Health>, Vec<SpectrumTile>, BTreeSet<u64>) {
-    let options = spool::Options {
-        node: "pole-1".parse().unwrap(),
-        key: keys::signing_key(&folder.join("node.key")).unwrap(),
-        limit_octets: 1 << 30,
-        boot: spool::new_boot(),
-    };
-    let spool = spool::Spool::open(&folder.join("state"), options).unwrap();
     let (mut health, mut tiles, mut carriers) = (Vec::new(), Vec::new(), BTreeSet::new());
-    for pending in spool.pending(&Default::default(), 1_000_000).unwrap() {
-        for item in envelope::reopen(&pending.octets).unwrap().items {
-            match item {
-                Item::Health(one) => health.push(*one),
-                Item::Spectrum(one) => tiles.push(*one),
-                Item::Observation(one) => drop(carriers.insert(one.cell.center_hz)),
-                _ => {}
-            }
+    for item in soapy::told(folder) {
+        match item {
+            Item::Health(one) => health.push(*one),
+            Item::Spectrum(one) => tiles.push(*one),
+            Item::Observation(one) => drop(carriers.insert(one.cell.center_hz)),
+            _ => {}
         }
     }
     (health, tiles, carriers)

@@ -2,6 +2,7 @@
 
 pub mod channelizer;
 pub mod comb;
+pub mod compact;
 pub mod correlator;
 pub mod cyclic;
 pub mod occupancy;

@@ -6,6 +6,7 @@ use super::model::Model;
 use super::problem::Problem;
 use super::solve::Solver;
 use std::f64::consts::PI;
+use std::sync::LazyLock;
 
 /// A horizontal covariance, square metres: east, east-north, north.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,27 +43,38 @@ impl Covariance {
     /// By numerical integration over the whitened angle, which is smooth for any ratio of the axes; not `0.59 (σ1 + σ2)`.
     pub fn cep50_m(&self) -> f64 {
         let (long, short, _) = self.axes();
-        // In the whitened plane the radius is Rayleigh; the circle's edge lies at radius r / sqrt(...) of each direction.
-        let inside = |r: f64| {
-            const POINTS: usize = 256;
-            let outside: f64 = (0..POINTS)
-                .map(|i| {
-                    // A quarter turn says all; midpoints keep clear of the axes.
-                    let (sin, cos) = ((i as f64 + 0.5) / POINTS as f64 * PI / 2.0).sin_cos();
-                    (-0.5 * r * r / ((long * cos).powi(2) + (short * sin).powi(2))).exp()
-                })
-                .sum();
-            1.0 - outside / POINTS as f64
-        };
-        // Between the line's half (0.674 sigma) and the circle's (1.177 sigma).
-        let (mut low, mut high) = (0.6 * long, 1.2 * long);
-        for _ in 0..40 {
-            let middle = 0.5 * (low + high);
-            if inside(middle) < 0.5 { low = middle } else { high = middle }
+        if long <= 0.0 {
+            return 0.0;
         }
-        0.5 * (low + high)
+        // In the whitened plane the radius is Rayleigh; the circle's edge lies at radius r / sqrt(...) of each direction.
+        let ratio2 = (short / long).powi(2);
+        let outside = |r: f64| {
+            COS_SQUARED.iter().fold((0.0, 0.0), |(outside, slope), cos2| {
+                let variance = cos2 + ratio2 * (1.0 - cos2);
+                let here = (-0.5 * r * r / variance).exp();
+                (outside + here, slope - here * r / variance)
+            })
+        };
+        // Within 9 % everywhere; Newton doubles the digits with each step, and needs four.
+        let mut r = 0.66 + 0.51 * short / long;
+        for _ in 0..8 {
+            let (outside, slope) = outside(r);
+            let step = (outside - 0.5 * POINTS as f64) / slope;
+            // Between the line's half (0.674 sigma) and the circle's (1.177 sigma).
+            r = (r - step).clamp(0.6, 1.2);
+            if step.abs() < 1e-12 {
+                break;
+            }
+        }
+        r * long
     }
 }
+
+/// Directions of [`Covariance::cep50_m`]: a quarter turn says all, and midpoints keep clear of the axes.
+const POINTS: usize = 256;
+/// Squared cosines of these directions: a place is told for every fix of every emitter.
+static COS_SQUARED: LazyLock<[f64; POINTS]> =
+    LazyLock::new(|| std::array::from_fn(|i| ((i as f64 + 0.5) / POINTS as f64 * PI / 2.0).cos().powi(2)));
 
 /// The bound on the horizontal covariance of any unbiased estimate of a transmitter at `truth`; paths in line of sight.
 ///

@@ -21,7 +21,9 @@ pub enum WhenFull {
     /// Waits: right for recordings, where nothing is lost by waiting.
     Wait,
     /// Goes on reading the source so that the device does not overflow, and throws away what it reads. The stretch before stays
-    /// whole; after the hole a new stream begins and [`Reader::lost_samples`] has grown. Right for live sources.
+    /// whole; after the hole a new stream begins and [`Reader::lost_samples`] has grown. Nothing is taken until the reader has caught
+    /// up: one that is too slow gets stretches as long as the ring with long holes between, and not single blocks, of which nothing
+    /// can be received and each of which costs it a beginning and an end. Right for live sources.
     Drop,
 }
 
@@ -74,6 +76,7 @@ pub struct Feeder {
     filled: HeapProd<Slot>,
     empty: HeapCons<Slot>,
     shared: Arc<Shared>,
+    blocks: usize,
     block: usize,
     when_full: WhenFull,
     place: Place,
@@ -111,7 +114,8 @@ pub fn ring(blocks: usize, samples: usize, when_full: WhenFull) -> (Feeder, Read
     }
     let shared = Arc::new(Shared::default());
     let place = Place::default();
-    let feeder = Feeder { filled: filled_in, empty: empty_out, shared: shared.clone(), block, when_full, place };
+    let feeder =
+        Feeder { filled: filled_in, empty: empty_out, shared: shared.clone(), blocks, block, when_full, place };
     (feeder, Reader { filled: filled_out, empty: empty_in, shared, current: None })
 }
 
@@ -136,7 +140,10 @@ impl Feeder {
         let mut hole: Option<u64> = None;
         loop {
             let over = matches!(undelivered, Some(Err(_) | Ok(Event::End)));
-            let Some(mut slot) = self.take_empty(over || self.when_full == WhenFull::Wait) else {
+            // The reader holds the block that it works at.
+            let behind = hole.is_some() && !over && self.empty.occupied_len() + 1 < self.blocks;
+            let slot = if behind { None } else { self.take_empty(over || self.when_full == WhenFull::Wait) };
+            let Some(mut slot) = slot else {
                 if self.shared.reader_gone.load(Ordering::Acquire) {
                     return;
                 }
@@ -405,6 +412,37 @@ mod tests {
         let Event::Stream(info) = event else { panic!("{event:?}") };
         assert_eq!((info.stream.as_str(), reader.lost_samples()), ("s0~1", 30));
         assert_eq!(info.start, Timestamp(40 * 1_000_000), "sample 40 at 1000 samples a second");
+        drop((reader, go));
+        feeding.join().unwrap();
+    }
+
+    #[test]
+    fn after_a_hole_a_live_ring_takes_nothing_until_the_reader_has_caught_up() {
+        let (feeder, mut reader) = ring(4, 10, WhenFull::Drop);
+        let (go, wait) = std::sync::mpsc::channel();
+        let (told, done) = std::sync::mpsc::channel();
+        let mut source = Counter { pace: Some((wait, told)), ..Counter::new(40) };
+        let feeding = std::thread::spawn(move || feeder.run(&mut source));
+        let read = || {
+            go.send(()).unwrap();
+            done.recv().unwrap();
+        };
+        // Stream and three blocks fill the ring; the fourth is lost, the fifth begun.
+        done.recv().unwrap();
+        (0..5).for_each(|_| read());
+        assert!(matches!(reader.read(), Ok((Event::Stream(_), _))));
+        assert_eq!(reader.read().unwrap().1.first, SampleIndex(0));
+        // One slot has come free.
+        (0..2).for_each(|_| read());
+        assert_eq!((reader.lost_samples(), reader.waiting()), (30, 2));
+        (0..2).for_each(|_| assert_eq!(reader.read().unwrap().1.samples.len(), 10));
+        // It is at its last block: the read that was begun is lost, and then a stretch as long as the ring is whole.
+        (0..3).for_each(|_| read());
+        assert_eq!((reader.lost_samples(), reader.waiting()), (40, 3));
+        let (event, _) = reader.read().unwrap();
+        let Event::Stream(info) = event else { panic!("{event:?}") };
+        assert_eq!((info.stream.as_str(), info.start), ("s0~1", Timestamp(70 * 1_000_000)));
+        (0..2u64).for_each(|n| assert_eq!(reader.read().unwrap().1.first, SampleIndex(10 * n)));
         drop((reader, go));
         feeding.join().unwrap();
     }

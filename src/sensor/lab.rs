@@ -4,21 +4,17 @@
 //! one core, however much there is to be searched, and the receiver's own thread never waits for it.
 
 use crate::cell::Rat;
+use crate::dsp::compact::Compact;
 use crate::radio::source::StreamInfo;
 use crate::rat::{CellReport, Options, Receivers};
 use crate::units::Nanos;
-use num_complex::{Complex, Complex32};
+use num_complex::Complex32;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// What is kept of a stream; two windows of LTE's search.
 pub const KEPT: Nanos = Nanos::from_millis(340);
 /// Samples kept at most: 340 ms at 20 Msps, 27 MB. Faster streams are kept for less.
 const MOST: usize = 6_800_000;
-/// What stands for full scale in samples that are kept.
-pub const FULL_SCALE: f32 = 32_767.0;
-/// Samples that the receivers get at once.
-const BLOCK: usize = 1 << 16;
-
 /// A stretch of a stream that was kept, and what was found in it.
 #[derive(Debug)]
 pub struct Kept {
@@ -26,8 +22,8 @@ pub struct Kept {
     pub window: Option<usize>,
     /// The stretch as a stream of its own: its time is that of the first sample.
     pub info: StreamInfo,
-    /// The samples, of which no receiver has more than 16 bits; full scale is [`FULL_SCALE`].
-    pub samples: Vec<Complex<i16>>,
+    /// The samples.
+    pub samples: Compact,
     /// How many touched full scale.
     pub clipped: u64,
     /// How many it is to hold.
@@ -40,9 +36,7 @@ impl Kept {
     /// Takes what it still wants; whether it has all of it.
     pub fn take(&mut self, samples: &[Complex32], clipped: u32) -> bool {
         let count = samples.len().min(self.wanted - self.samples.len());
-        // A cast of this kind ends at the greatest value.
-        let short = |x: f32| (x * FULL_SCALE).round() as i16;
-        self.samples.extend(samples[..count].iter().map(|sample| Complex::new(short(sample.re), short(sample.im))));
+        self.samples.extend(&samples[..count]);
         self.clipped += u64::from(clipped);
         self.samples.len() == self.wanted
     }
@@ -78,7 +72,8 @@ impl Lab {
             sample_rate: crate::units::Hz(1.0),
             start: crate::units::Timestamp(0),
         };
-        let spare = Kept { window: None, info, samples: Vec::new(), clipped: 0, wanted: 0, reports: Vec::new() };
+        let spare =
+            Kept { window: None, info, samples: Compact::default(), clipped: 0, wanted: 0, reports: Vec::new() };
         Ok(Lab { jobs, done, spare: Some(spare) })
     }
 
@@ -87,7 +82,7 @@ impl Lab {
         let mut kept = self.spare.take()?;
         let wanted = ((KEPT.as_secs_f64() * info.sample_rate.0) as usize).clamp(1, MOST);
         kept.samples.clear();
-        kept.samples.reserve_exact(wanted);
+        kept.samples.reserve(wanted);
         kept.reports.clear();
         Some(Kept { window, info, wanted, clipped: 0, ..kept })
     }
@@ -115,13 +110,10 @@ impl Lab {
 fn search(mut kept: Kept) -> Kept {
     let mut receivers = Receivers::new(&kept.info, Options { only: Some(Rat::Lte), ..Options::default() });
     let mut live = Vec::new();
-    let mut block = Vec::with_capacity(BLOCK);
-    for short in kept.samples.chunks(BLOCK) {
-        block.clear();
-        block.extend(short.iter().map(|s| Complex32::new(f32::from(s.re), f32::from(s.im)) / FULL_SCALE));
-        receivers.process(&block, &mut live);
+    kept.samples.for_each(|block| {
+        receivers.process(block, &mut live);
         live.clear();
-    }
+    });
     receivers.finish(&mut kept.reports);
     kept
 }

@@ -1,9 +1,7 @@
 //! The program with a receiver: `daen scan` and `daen sensor`.
 
 use super::*;
-use daen::config::keys;
-use daen::observation::{Item, envelope};
-use daen::sensor::spool;
+use daen::observation::Item;
 use std::os::unix::net::UnixDatagram;
 
 fn daen(args: &[&str]) -> std::process::Output {
@@ -73,21 +71,15 @@ fn scan_lists_devices_and_says_why_one_cannot_be_opened() {
 
 /// A node's configuration for the test device, beside its keys.
 fn node(folder: &Path, device: &str, more: &str) -> PathBuf {
-    let (private, _) = keys::generate();
-    let (_, public) = keys::generate();
-    std::fs::write(folder.join("node.key"), private).unwrap();
-    std::fs::write(folder.join("hub.pub"), public).unwrap();
-    let text = format!(
-        "node = \"pole-1\"\nstate_dir = \"state\"\n[keys]\nsigning_key = \"node.key\"\nhub = \"hub\"\n\
-         hub_public_key = \"hub.pub\"\n[broker]\nurl = \"mqtt://127.0.0.1:9\"\n[source]\nkind = \"soapy\"\n\
-         device = \"driver=daentest,log={},{device}\"\nprofile = \"{}\"\ncenter_hz = 1847.8e6\n{more}\n\
-         [report]\nbatch_ms = 50\n",
-        folder.join("log").display(),
-        soapy::profile(),
-    );
-    let path = folder.join("sensor.toml");
-    std::fs::write(&path, text).unwrap();
-    path
+    let log = folder.join("log");
+    let (log, profile) = (log.display(), soapy::profile());
+    soapy::node(
+        folder,
+        &format!(
+            "device = \"driver=daentest,log={log},{device}\"\nprofile = \"{profile}\"\ncenter_hz = 1847.8e6\n{more}\n\
+             [report]\nbatch_ms = 50\n",
+        ),
+    )
 }
 
 #[test]
@@ -134,15 +126,7 @@ fn a_node_receives_from_a_receiver_survives_its_failure_and_tells_systemd() {
     assert_eq!(told.first().map(String::as_str), Some("READY=1"), "{told:?}");
     assert_eq!(told.last().map(String::as_str), Some("STOPPING=1"), "{told:?}");
 
-    let options = spool::Options {
-        node: "pole-1".parse().unwrap(),
-        key: keys::signing_key(&folder.path().join("node.key")).unwrap(),
-        limit_octets: 1 << 30,
-        boot: spool::new_boot(),
-    };
-    let spool = spool::Spool::open(&folder.path().join("state"), options).unwrap();
-    let pending = spool.pending(&Default::default(), 10_000).unwrap();
-    let items: Vec<Item> = pending.iter().flat_map(|p| envelope::reopen(&p.octets).unwrap().items).collect();
+    let items = soapy::told(folder.path());
     let cells = items.iter().filter_map(|item| match item {
         Item::Observation(seen) => seen.identity.as_ref().map(|identity| (seen.cell, identity.clone())),
         _ => None,

@@ -1,9 +1,7 @@
 //! A node whose receiver follows the scan plan, through the real library and the real program.
 
 use super::*;
-use daen::config::keys;
-use daen::observation::{Health, Item, Observation, envelope};
-use daen::sensor::spool;
+use daen::observation::{Health, Item, Observation};
 
 /// The device's rate; a receiver of an engineer's bench, slowed down for busy machines.
 const RATE: &str = "4000000";
@@ -12,10 +10,6 @@ const UP: f64 = 5.0;
 
 /// A node that scans the GSM band at 900 MHz with a device that plays `scene`, and waits until `done` likes what the log says.
 fn scan(folder: &Path, device: &str, more: &str) -> PathBuf {
-    let (private, _) = keys::generate();
-    let (_, public) = keys::generate();
-    std::fs::write(folder.join("node.key"), private).unwrap();
-    std::fs::write(folder.join("hub.pub"), public).unwrap();
     let band = |name: &str, edges: &str| {
         format!("[[band]]\nname = \"{name}\"\ndownlink_mhz = {edges}\ngsm = true\nuse = \"-\"\nsource = \"test\"\n")
     };
@@ -24,28 +18,15 @@ fn scan(folder: &Path, device: &str, more: &str) -> PathBuf {
     let profile = std::fs::read_to_string(soapy::profile()).unwrap();
     let profile = profile.replace("settling_ms = 0.0", "settling_ms = 5.0");
     std::fs::write(folder.join("profile.toml"), profile).unwrap();
-    let text = format!(
-        "node = \"pole-1\"\nstate_dir = \"state\"\n[keys]\nsigning_key = \"node.key\"\nhub = \"hub\"\n\
-         hub_public_key = \"hub.pub\"\n[broker]\nurl = \"mqtt://127.0.0.1:9\"\n[source]\nkind = \"soapy\"\n\
-         device = \"driver=daentest,rates={RATE},log={},format=CS16,{device}\"\nprofile = \"profile.toml\"\n\
-         scan = [\"bands.toml\"]\nrate_hz = {RATE}.0\n[report]\nbatch_ms = 50\nhealth_s = 1.0\n{more}",
-        folder.join("log").display(),
-    );
-    let path = folder.join("sensor.toml");
-    std::fs::write(&path, text).unwrap();
-    path
-}
-
-fn items(folder: &Path) -> Vec<Item> {
-    let options = spool::Options {
-        node: "pole-1".parse().unwrap(),
-        key: keys::signing_key(&folder.join("node.key")).unwrap(),
-        limit_octets: 1 << 30,
-        boot: spool::new_boot(),
-    };
-    let spool = spool::Spool::open(&folder.join("state"), options).unwrap();
-    let pending = spool.pending(&Default::default(), 10_000).unwrap();
-    pending.iter().flat_map(|p| envelope::reopen(&p.octets).unwrap().items).collect()
+    let log = folder.join("log");
+    soapy::node(
+        folder,
+        &format!(
+            "device = \"driver=daentest,rates={RATE},log={},format=CS16,{device}\"\nprofile = \"profile.toml\"\n\
+             scan = [\"bands.toml\"]\nrate_hz = {RATE}.0\n[report]\nbatch_ms = 50\nhealth_s = 1.0\n{more}",
+            log.display(),
+        ),
+    )
 }
 
 fn split(items: Vec<Item>) -> (Vec<Observation>, Vec<Health>) {
@@ -164,7 +145,7 @@ fn a_node_that_scans_sees_and_decodes_a_transmitter_that_comes_up() {
     std::process::Command::new("/bin/sh").args(["-c", &format!("kill -TERM {}", running.0.id())]).status().unwrap();
     assert!(running.0.wait().unwrap().success(), "{}", said());
 
-    let (seen, health) = split(items(folder.path()));
+    let (seen, health) = split(soapy::told(folder.path()));
     let mut carriers: Vec<u64> = seen.iter().map(|one| one.cell.center_hz).collect();
     carriers.sort_unstable();
     carriers.dedup();
@@ -217,7 +198,7 @@ fn two_receivers_of_a_node_share_the_windows() {
     std::thread::sleep(Duration::from_millis(1500));
     std::process::Command::new("/bin/sh").args(["-c", &format!("kill -TERM {}", node.0.id())]).status().unwrap();
     assert!(node.0.wait().unwrap().success());
-    let (_, health) = split(items(folder.path()));
+    let (_, health) = split(soapy::told(folder.path()));
     let schedules = &health.last().unwrap().schedules;
     let windows: Vec<u32> = schedules.iter().map(|schedule| schedule.windows).collect();
     println!("windows {windows:?}");

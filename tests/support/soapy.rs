@@ -1,5 +1,8 @@
 //! The SoapySDR module of tests/soapy, built once, and tests that run in a process of their own which finds only that module.
 
+use daen::config::keys;
+use daen::observation::{Item, envelope};
+use daen::sensor::spool;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,6 +13,34 @@ const INNER: &str = "DAEN_SOAPY_INNER";
 /// The profile of the test device.
 pub fn profile() -> String {
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/soapy/test-device.toml").to_owned()
+}
+
+/// A node's configuration in `folder`, beside its keys; `source` is what stands in its table `[source]`, and the tables behind it.
+pub fn node(folder: &Path, source: &str) -> PathBuf {
+    let (private, _) = keys::generate();
+    let (_, public) = keys::generate();
+    std::fs::write(folder.join("node.key"), private).unwrap();
+    std::fs::write(folder.join("hub.pub"), public).unwrap();
+    let text = format!(
+        "node = \"pole-1\"\nstate_dir = \"state\"\n[keys]\nsigning_key = \"node.key\"\nhub = \"hub\"\n\
+         hub_public_key = \"hub.pub\"\n[broker]\nurl = \"mqtt://127.0.0.1:9\"\n[source]\nkind = \"soapy\"\n{source}",
+    );
+    let path = folder.join("sensor.toml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// What the node of `folder`, which has ended, would have told the hub.
+pub fn told(folder: &Path) -> Vec<Item> {
+    let options = spool::Options {
+        node: "pole-1".parse().unwrap(),
+        key: keys::signing_key(&folder.join("node.key")).unwrap(),
+        limit_octets: 1 << 30,
+        boot: spool::new_boot(),
+    };
+    let spool = spool::Spool::open(&folder.join("state"), options).unwrap();
+    let pending = spool.pending(&Default::default(), 1_000_000).unwrap();
+    pending.iter().flat_map(|p| envelope::reopen(&p.octets).unwrap().items).collect()
 }
 
 fn output(command: &mut Command) -> Option<String> {

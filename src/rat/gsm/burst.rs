@@ -66,7 +66,7 @@ pub struct History {
 impl History {
     /// Keeps at least the last `keep` samples; the first sample appended stands at `first`.
     pub fn new(keep: usize, first: SampleIndex) -> History {
-        History { samples: Vec::with_capacity(2 * keep + 4096), first: first.0, keep }
+        History { samples: Vec::with_capacity(2 * keep + 1024), first: first.0, keep }
     }
 
     /// Appends samples; what is older than needed goes.

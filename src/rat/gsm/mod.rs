@@ -44,7 +44,7 @@ const BURST_HALF: Hz = Hz(105e3);
 /// What is kept of a narrow stream: one 51-multiframe and a little.
 const KEPT: Nanos = Nanos::from_millis(260);
 /// The same where a stream goes on and its blocks come again: an FCCH, the frame behind it, and the search's lag.
-const KEPT_IN_TURNS: Nanos = Nanos::from_millis(30);
+const KEPT_IN_TURNS: Nanos = Nanos::from_millis(20);
 /// Search at the start of a stream: eight FCCHs.
 const FIRST_SEARCH: Nanos = Nanos::from_millis(400);
 /// Later searches of a channel: two FCCHs at least.

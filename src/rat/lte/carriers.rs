@@ -24,6 +24,7 @@
 
 use super::{Options, Receiver};
 use crate::dsp::channelizer::Channelizer;
+use crate::dsp::compact::Compact;
 use crate::dsp::occupancy;
 use crate::dsp::spectrum::{Spectrum, Welch};
 use crate::observation::Fields;
@@ -186,7 +187,7 @@ struct Scan {
     at: u64,
     /// Where the window begins, and its samples.
     first: u64,
-    window: Vec<Complex32>,
+    window: Compact,
 }
 
 /// A cell that the scan has come upon.
@@ -226,7 +227,7 @@ impl Scan {
             windows: 0,
             at: 0,
             first: 0,
-            window: Vec::new(),
+            window: Compact::default(),
         })
     }
 
@@ -247,9 +248,8 @@ impl Scan {
         }
         let full = self.samples(WINDOW) as usize;
         let taken = samples.len().min(full.saturating_sub(self.window.len()));
-        // At 20 Msps these are 26 MB, which growing by doubling would make 59 for a moment.
-        self.window.reserve_exact(full - self.window.len());
-        self.window.extend_from_slice(&samples[..taken]);
+        self.window.reserve(full);
+        self.window.extend(&samples[..taken]);
         self.at += taken as u64;
         (taken, self.window.len() >= full)
     }
@@ -259,7 +259,7 @@ impl Scan {
     fn rank(&self) -> Vec<Hz> {
         let rate = self.info.sample_rate;
         let mut welch = Welch::new(((rate.0 / BIN).round() as usize).next_power_of_two().clamp(64, 8192));
-        welch.process(&self.window);
+        self.window.for_each(|samples| welch.process(samples));
         let Some(spectrum) = welch.take() else { return Vec::new() };
         let shapes = occupancy::carriers(&spectrum, rate);
         let from_shape = |offset: &Hz| {
@@ -309,7 +309,8 @@ impl Scan {
         let mut narrow = Narrow::new(&self.info, offset, LEAST_RATE);
         let mut receiver = Receiver::new(&narrow.info, Options { max_offset, ..self.options.clone() });
         let mut reports = Vec::new();
-        narrow.process(&self.window, |hop| receiver.process(hop, &mut Vec::new()));
+        let mut take = |hop: &[Complex32]| receiver.process(hop, &mut Vec::new());
+        self.window.for_each(|samples| narrow.process(samples, &mut take));
         narrow.finish(|hop| receiver.process(hop, &mut Vec::new()));
         receiver.finish(&mut reports);
         let best = reports.iter().max_by(|a, b| a.snr.0.total_cmp(&b.snr.0))?;
@@ -429,7 +430,7 @@ impl Carriers {
             let receiver = Receiver::new(&narrow.info, Options { max_offset, ..scan.options.clone() });
             let start_ns = scan.nanos(scan.first);
             let mut followed = Followed { narrow, receiver, offset, start_ns, heard: scan.at, last: Nanos(i64::MIN) };
-            followed.process(scan.at, &scan.window, reports);
+            scan.window.for_each(|samples| followed.process(scan.at, samples, reports));
             let place = self.followed.partition_point(|other| other.offset.0 < offset.0);
             self.followed.insert(place, followed);
         }

@@ -13,6 +13,7 @@ use crate::synth::gsm::Picos;
 use crate::synth::gsm::beacon::{MAX_CLOCK_ERROR, PARTS, STRETCH, fixed, gcd, parts, unit};
 use crate::synth::gsm::gmsk::FRACTION;
 use crate::units::{Db, Dbfs, Hz, Ppb, SampleIndex};
+use multiversion::multiversion;
 use num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
 use std::f64::consts::{PI, TAU};
@@ -251,13 +252,9 @@ impl Downlink {
             let run = (length - within).div_ceil(step).min((out.len() - filled) as u64) as usize;
             self.hold(subframe);
             let range = filled..filled + run;
-            for (sample, rotation) in out[range.clone()].iter_mut().zip(&self.rotation[offset + filled..]) {
-                let at = (within >> FRACTION) as usize + 1;
-                let phase = (within >> (FRACTION - PHASES_LOG)) as usize & ((1 << PHASES_LOG) - 1);
-                *sample += read(&KERNEL[phase], &self.real[at..at + TAPS], &self.imaginary[at..at + TAPS])
-                    * (rotation * phasor);
-                within += step;
-            }
+            let rotation = &self.rotation[offset + filled..];
+            add(&mut out[range.clone()], rotation, phasor, [&self.real, &self.imaginary], within, step);
+            within += step * run as u64;
             filled = range.end;
         }
     }
@@ -312,7 +309,27 @@ fn frequency(c: usize, subcarriers: usize) -> i64 {
     if below < 0 { below } else { below + 1 }
 }
 
+/// Adds what `parts` are at `within`, `within + step` and so on, rotated.
+#[multiversion(targets("x86_64+avx2", "aarch64+neon"))]
+fn add(
+    out: &mut [Complex32],
+    rotation: &[Complex32],
+    phasor: Complex32,
+    [real, imaginary]: [&[f32]; 2],
+    mut within: u64,
+    step: u64,
+) {
+    let kernel = &KERNEL[..];
+    for (sample, rotation) in out.iter_mut().zip(rotation) {
+        let at = (within >> FRACTION) as usize + 1;
+        let phase = (within >> (FRACTION - PHASES_LOG)) as usize & ((1 << PHASES_LOG) - 1);
+        *sample += read(&kernel[phase], &real[at..at + TAPS], &imaginary[at..at + TAPS]) * (rotation * phasor);
+        within += step;
+    }
+}
+
 /// The value between the eighth and the ninth sample.
+#[inline(always)]
 fn read(kernel: &[f32; TAPS], real: &[f32], imaginary: &[f32]) -> Complex32 {
     let product = |part: &[f32]| -> f32 {
         let mut sums = [0.0; 8];
