@@ -167,18 +167,18 @@ fn at_the_border(seed: u64, index: usize, seconds: f64) -> Vec<(u16, f64, f64)> 
 #[test]
 fn at_the_border_the_lure_does_not_shift_the_carrier_of_the_cell_that_it_imitates() {
     let long = std::env::var_os("DAEN_ACCEPTANCE").is_some();
-    let (seeds, nodes) = if long { (1..=6, 0..4) } else { (1..=1, 1..2) };
+    let all = || (1..=6).flat_map(|seed| (0..4).map(move |node| (seed, node)));
+    // In the second place the lure stands below what its model sends now and then, 50 dB louder.
+    let places: Vec<(u64, usize)> = if long { all().collect() } else { vec![(1, 1), (5, 0)] };
     let mut pairs = 0;
-    for seed in seeds {
-        for node in nodes.clone() {
-            let told = at_the_border(seed, node, 3.0);
-            println!("seed {seed}, node {node}: {told:.1?}");
-            for (id, error, sigmas) in &told {
-                // Two oscillators' product is left out of the sum: 2 ppm squared.
-                assert!(error.abs() < 15.0 && sigmas.abs() < 6.0, "{id} at node {node}: {told:?}");
-            }
-            pairs += usize::from([171, 500].iter().all(|id| told.iter().any(|one| one.0 == *id)));
+    for (seed, node) in places {
+        let told = at_the_border(seed, node, 3.0);
+        println!("seed {seed}, node {node}: {told:.1?}");
+        for (id, error, sigmas) in &told {
+            // Two oscillators' product is left out of the sum: 2 ppm squared.
+            assert!(error.abs() < 15.0 && sigmas.abs() < 6.0, "{id} at node {node}: {told:?}");
         }
+        pairs += usize::from([171, 500].iter().all(|id| told.iter().any(|one| one.0 == *id)));
     }
     assert!(pairs > 0, "the lure and the cell that it imitates are heard side by side somewhere");
 }

@@ -3,16 +3,18 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
-use daen::observation::lte::Mib;
+use daen::observation::lte::{Mib, Scheduling};
 use daen::rat::lte::channel::{Channel, soft_bits};
 use daen::rat::lte::control::{Control, Layout, PHICH_FACTORS, Place, SI_RNTI};
 use daen::rat::lte::dci::{self, Assignment, format_1a, format_1c};
 use daen::rat::lte::grid::Grid;
+use daen::rat::lte::listening::Listening;
 use daen::rat::lte::numerology::{CyclicPrefix, Duplex};
 use daen::rat::lte::reference::Reference;
 use daen::rat::lte::system_information::SystemInformation;
 use num_complex::Complex32;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 fn bits(text: &str) -> Vec<u8> {
     text.bytes().map(|b| b - b'0').collect()
@@ -170,4 +172,77 @@ proptest! {
             prop_assert!(found.bits.iter().all(|message| lengths.contains(&message.len())));
         }
     }
+}
+
+/// The windows of each message, by their first millisecond, that are searched in `seconds`. `sends`: whether a message comes in a window;
+/// `changes`: SIB1 is another one every so many frames.
+fn searched(
+    schedule: &[Scheduling],
+    seconds: i64,
+    sends: impl Fn(usize, i64) -> bool,
+    changes: Option<i64>,
+) -> Vec<BTreeSet<i64>> {
+    let mut information = SystemInformation::default();
+    // SIB1 of the recording lte/b3-1815M3-19M2, whose windows last 20 ms.
+    assert!(information.read(&hex::decode("48481803247c2bffd02810210081044c43250b900000").unwrap()));
+    information.fields.sib1.as_mut().unwrap().scheduling = schedule.to_vec();
+    // Anywhere in the count of frames, and far enough to come to its end.
+    let (first, mut listening) = (900, Listening::new(0));
+    let mut windows = vec![BTreeSet::new(); schedule.len()];
+    for frame in 0..seconds * 100 {
+        if changes.is_some_and(|every| frame % every == 0) {
+            listening.restart(frame);
+        }
+        for subframe in 0..10 {
+            let Some(window) = information.due(((first + frame) % 1024) as u16, subframe) else { continue };
+            let (at, message) = ((frame, subframe), window.message.unwrap());
+            if listening.wants(schedule, at, window) {
+                let begun = 10 * frame + subframe as i64 - i64::from(window.into_ms);
+                windows[message].insert(begun);
+                // It is sent in the fourth subframe of its window.
+                listening.searched(at, window, window.into_ms == 3 && sends(message, begun));
+            }
+        }
+    }
+    windows
+}
+
+fn between(windows: &BTreeSet<i64>, seconds: std::ops::Range<i64>) -> usize {
+    windows.range(1000 * seconds.start..1000 * seconds.end).count()
+}
+
+#[test]
+fn a_message_that_never_comes_is_looked_for_in_one_window_of_eight_and_read_soon_once_it_comes() {
+    let message = |period_frames: u16, kind: u8| Scheduling { period_frames, sib_types: vec![kind] };
+    // Every 80, 160 and 640 ms; the second one names a warning.
+    let schedule = [message(8, 3), message(16, 11), message(64, 5)];
+    let never = searched(&schedule, 160, |_, _| false, None);
+    for (windows, period) in never.iter().zip([0.08, 0.16, 0.64]) {
+        let patient = windows.range(..(32.0 * period * 1e3) as i64 - 1).count();
+        assert!((31..=32).contains(&patient), "each of the first 32: {patient}");
+        let all = (80.0 / period) as usize;
+        assert!(between(windows, 80..160).abs_diff(all / 8) <= 1, "{period} s: {windows:?}");
+    }
+    // Whoever changes SIB1 time and again gets no more of it.
+    let restless = searched(&schedule, 160, |_, _| false, Some(8));
+    assert_eq!(restless, never);
+    // A warning begins: it is found in the eighth window at the latest, and then each window is searched for its segments.
+    let late = searched(&schedule, 160, |message, begun| message == 1 && begun >= 100_000, None);
+    let first = *late[1].range(100_000..).next().unwrap();
+    assert!(first < 100_000 + 8 * 160, "{first}");
+    assert!(between(&late[1], 102..160).abs_diff(58_000 / 160) <= 1);
+    assert_eq!(late[0], never[0]);
+}
+
+#[test]
+fn a_message_that_has_come_is_listened_to_in_two_of_sixteen_periods() {
+    let schedule = [8, 64].map(|period_frames| Scheduling { period_frames, sib_types: vec![3] });
+    let windows = searched(&schedule, 103, |_, _| true, None);
+    for (windows, period) in windows.iter().zip([0.08, 0.64]) {
+        let all = 102.4 / period;
+        assert!((windows.len() as f64 / all - 0.125).abs() < 0.03, "{} of {all}", windows.len());
+    }
+    // One that came once and never again is not waited for.
+    let once = searched(&schedule, 103, |_, begun| begun < 2_000, None);
+    assert_eq!(once, windows);
 }

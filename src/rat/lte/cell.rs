@@ -6,6 +6,7 @@ use super::channel::Channel;
 use super::control::{Control, Layout, PHICH_FACTORS, Place, SI_RNTI};
 use super::dci::{self, Assignment};
 use super::grid::{Cutter, Grid, Pace, Stretch};
+use super::listening::Listening;
 use super::measure::{Line, Measurements};
 use super::middle::{self, Middle};
 use super::numerology::{BASE_FRAME, BLOCK, CENTRE, CyclicPrefix, Duplex, MAX_SYMBOLS, SUBFRAMES};
@@ -38,14 +39,6 @@ const OFFSET_GAIN: f64 = 0.1;
 const SETTLED: u32 = 8;
 /// Frames of a period of SIB1; TS 36.331 clause 5.2.1.2.
 const SIB1_FRAMES: u16 = 8;
-/// Longest periods of SI messages in which they are listened to after each change of SIB1, and then again ...
-const LISTEN: i64 = 2;
-/// ... every so many times as long.
-const LISTEN_EVERY: i64 = 8;
-/// Frames in which they are listened to without SIB1, which would say when they come.
-const UNSCHEDULED: i64 = 100;
-/// System information blocks that cannot wait: warnings; TS 36.331 clause 6.3.1.
-const WARNINGS: [u8; 3] = [10, 11, 12];
 /// Samples at the base rate that a subframe may be from where it was expected.
 const MARGIN: f64 = 4.0;
 /// Frames without a MIB after which a cell is given up: one second.
@@ -104,10 +97,10 @@ pub struct Cell {
     known: Vec<Known>,
     period: Mother,
     collected: usize,
-    /// The last SIB1, how often it came without another between, and the frame in which it was first or last of that.
+    /// The last SIB1, how often it came without another between, and the frame in which it came last.
     sib1: (Vec<u8>, u32),
-    sib1_since: i64,
     sib1_last: i64,
+    listening: Listening,
     reference: Reference,
     grid: Grid,
     channel: Channel,
@@ -178,8 +171,8 @@ impl Cell {
             period: [0.0; MOTHER_BITS],
             collected: 0,
             sib1: (Vec::new(), 0),
-            sib1_since: next.0,
             sib1_last: i64::MIN,
+            listening: Listening::new(next.0),
             reference: Reference::new(pci, cp, subcarriers / BLOCK),
             grid: Grid::new(subcarriers, MAX_SYMBOLS),
             channel: Channel::new(ports, subcarriers, MAX_SYMBOLS),
@@ -333,23 +326,14 @@ impl Cell {
         if is_sib1(number, subframe) {
             return !self.has_sib1(number, frame);
         }
-        self.information.expects(number, subframe) && self.listens(frame)
+        let schedule = self.information.fields.sib1.as_ref().map_or(&[][..], |sib1| &sib1.scheduling);
+        let window = self.information.due(number, subframe);
+        window.is_some_and(|window| self.listening.wants(schedule, (frame, subframe), window))
     }
 
     /// SIB1 is well known, and this period's copy has come: the other three are the same; TS 36.331 clause 5.2.1.2.
     fn has_sib1(&self, number: u16, frame: i64) -> bool {
         self.sib1.1 >= SETTLED && frame - self.sib1_last <= i64::from(number % SIB1_FRAMES)
-    }
-
-    /// Whether the other messages are listened to: until each has come, as long as there are warnings, and then now and again.
-    fn listens(&self, frame: i64) -> bool {
-        let Some(sib1) = &self.information.fields.sib1 else { return frame - self.sib1_since < UNSCHEDULED };
-        let schedule = &sib1.scheduling;
-        let longest = schedule.iter().map(|message| i64::from(message.period_frames)).max().unwrap_or(1);
-        let warns = schedule.iter().flat_map(|message| &message.sib_types).any(|kind| WARNINGS.contains(kind));
-        let messages = self.broadcast.iter().filter(|block| block.name == "SI").count();
-        let into = (frame - self.sib1_since).rem_euclid((LISTEN * LISTEN_EVERY * longest).max(1));
-        warns || messages < schedule.len() || into < LISTEN * longest
     }
 
     fn system_information(&mut self, cutter: &mut Cutter, stretch: &Stretch<'_>, frame: i64, subframe: usize) {
@@ -360,7 +344,8 @@ impl Cell {
         let mut symbols = if strong { CONTROL_SYMBOLS.min(whole) } else { whole };
         let mut ready = self.look(cutter, stretch, (frame, subframe), symbols);
         let factors = self.information.phich_factors(self.duplex, subframe, wide.factor);
-        let mut found = false;
+        let (mut found, mut came) = (false, false);
+        let window = self.information.due(number, subframe).filter(|_| ready && !is_sib1(number, subframe));
         if ready {
             let place = Place { subframe, special: whole < self.cp.symbols() };
             let view = (&self.grid, &self.channel);
@@ -403,6 +388,7 @@ impl Cell {
                     let end = self.pace.subframe(frame, subframe + 1);
                     match self.information.take(&assignment, &wide.soft, group, (number, subframe), sib1) {
                         Some(octets) => {
+                            came = true;
                             if sib1 {
                                 wide.usual = Some((assignment.at_any_time(), true));
                             }
@@ -424,6 +410,9 @@ impl Cell {
         if is_sib1(number, subframe) && !found {
             self.count("sib1_missed");
         }
+        if let Some(window) = window {
+            self.listening.searched((frame, subframe), window, came);
+        }
         self.wide = Some(wide);
     }
 
@@ -433,7 +422,7 @@ impl Cell {
             self.sib1.1 = self.sib1.1.saturating_add(1);
         } else {
             self.sib1 = (octets.to_vec(), 1);
-            self.sib1_since = frame;
+            self.listening.restart(frame);
         }
         self.sib1_last = frame;
     }

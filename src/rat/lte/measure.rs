@@ -10,7 +10,7 @@ use super::reference::{Reference, SPACING};
 use crate::observation::lte::{SecondArrival, Signal};
 use crate::units::{Db, Dbfs, Hz};
 use arrival::{Average, Profile};
-use num_complex::Complex32;
+use num_complex::{Complex32, Complex64};
 use std::collections::VecDeque;
 use std::f64::consts::TAU;
 
@@ -23,11 +23,18 @@ const SLOT_SECONDS: f64 = 0.5e-3;
 
 /// Least share of a weak cell's products that one frame contributes: 20 frames count together.
 const LEAST_SHARE: f64 = 0.05;
+/// Frames whose noise tells what is usual.
+const RECENT: usize = 31;
+/// How much more noise than usual chance may make of it: that of a frame of six blocks, from forty differences, is off by a quarter.
+const CHANCE: f64 = 2.0;
+/// A frame that counts for less is no measurement: at least half of what is in it is not there usually.
+const LEAST_WEIGHT: f64 = 0.25;
 
 /// How far a frame was from where it was expected.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Errors {
-    /// How much one frame is worth, 0.05 to 1.0: the weaker the cell, the longer its errors are averaged.
+    /// How much the frame is worth, up to 1.0: the weaker the cell, the longer its errors are averaged, and a frame that something else
+    /// disturbs does not count.
     pub share: f64,
     /// Samples by which it came late.
     pub late: f64,
@@ -48,11 +55,28 @@ pub struct Line {
     pub period_sigma: Option<f64>,
 }
 
+/// What one frame says.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    number: i64,
+    /// Its start, samples.
+    start: f64,
+    /// Product of reference elements half a subframe apart, over the energy squared, turned by the carrier that it was taken to have.
+    turn: Complex64,
+}
+
 /// Measurements of one cell.
+///
+/// What disturbs a cell changes: a neighbour many times as strong sends something in one frame of thirty. Sums over frames go by what the
+/// frames are worth, or the one would outweigh the others.
 #[derive(Clone, Debug, Default)]
 pub struct Measurements {
-    frames: VecDeque<(i64, f64, f64)>,
-    /// Products of reference elements, older ones faded.
+    frames: VecDeque<Frame>,
+    /// Noise of the last frames.
+    noises: VecDeque<f32>,
+    /// Carrier that the turns of the frames are relative to.
+    base: Hz,
+    /// Products of reference elements over the squares of their energies, older ones faded.
     turn: Complex32,
     slopes: [Complex32; 3],
     power: f64,
@@ -91,51 +115,79 @@ impl Measurements {
                 Some(received.zip(known).map(|(value, known)| value * known.conj()).collect())
             })
             .collect();
+        let elements = rows.iter().map(Vec::len).sum::<usize>().max(1) as f32;
+        let energy = rows.iter().flatten().map(Complex32::norm_sqr).sum::<f32>() / elements;
+        // Products of noise have its power squared as their variance.
+        let worth = energy.max(1e-15).powi(-2);
         let turn: Complex32 =
-            [(0, 2), (1, 3)].into_iter().map(|(early, late)| product(&rows[early], &rows[late])).sum();
+            [(0, 2), (1, 3)].into_iter().map(|(early, late)| product(&rows[early], &rows[late])).sum::<Complex32>()
+                * worth;
         // One frame of a weak cell says next to nothing, the first one no more than the others.
         let snr = if self.is_empty() { f64::from(channel.snr()) } else { self.snr() };
-        let share = snr.clamp(LEAST_SHARE, 1.0);
+        let weight = self.weight(channel);
+        let share = snr.clamp(LEAST_SHARE, 1.0) * weight;
         let fade = if self.is_empty() { 0.0 } else { (1.0 - share) as f32 };
         self.turn = self.turn * fade + turn;
         let offset = Hz(f64::from(self.turn.arg()) / (TAU * SLOT_SECONDS));
         let lags = lags(rows[0].len());
         for (slope, lag) in self.slopes.iter_mut().zip(lags) {
-            *slope = *slope * fade + rows.iter().map(|row| product(row, &row[lag..])).sum::<Complex32>();
+            *slope = *slope * fade + rows.iter().map(|row| product(row, &row[lag..])).sum::<Complex32>() * worth;
         }
         let late_symbols = delay(&self.slopes, lags);
         let late = late_symbols * symbol as f64;
         if !late.is_finite() || !offset.0.is_finite() || !channel.power.is_finite() || !channel.noise.is_finite() {
-            *self = Measurements { frames: std::mem::take(&mut self.frames), ..Measurements::default() };
+            let (frames, base) = (std::mem::take(&mut self.frames), self.base);
+            *self = Measurements { frames, base, ..Measurements::default() };
             return Errors::default();
         }
-        if self.frames.len() == MEMORY {
-            self.frames.pop_front();
+        if self.frames.is_empty() {
+            self.base = pace.offset;
         }
-        self.frames.push_back((frame, pace.subframe(frame, 0) + late, pace.offset.0 + offset.0));
-
         let (comb, change) = comb(&rows, reference, offset, late_symbols);
         let scale = 1.0 / symbol as f64;
-        self.average.take(&comb, change / 2.0);
-        self.evm.take(grid, channel, reference);
         self.symbol = symbol as f64;
         self.blocks = (grid.subcarriers() / BLOCK) as f64;
+        if weight >= LEAST_WEIGHT {
+            if self.frames.len() == MEMORY {
+                self.frames.pop_front();
+            }
+            let from_base = Complex64::from_polar(1.0, TAU * (pace.offset - self.base).0 * SLOT_SECONDS);
+            let turn = Complex64::new(f64::from(turn.re), f64::from(turn.im)) * from_base;
+            self.frames.push_back(Frame { number: frame, start: pace.subframe(frame, 0) + late, turn });
+            self.average.take(&comb, change / 2.0);
+            self.evm.take(grid, channel, reference);
+        }
 
         // Means over the life of the cell that forget after MEMORY frames.
         self.count = (self.count + 1.0).min(MEMORY as f64);
         let mean_share = 1.0 / self.count;
         let power = f64::from(channel.power) * scale;
+        let own_share = mean_share * weight;
         let total = grid.symbol(0).iter().map(|value| f64::from(value.norm_sqr())).sum::<f64>() * scale;
-        for (mean, value) in [
-            (&mut self.power, power),
-            (&mut self.squares, power * power),
-            (&mut self.noise, f64::from(channel.noise) * scale),
-            (&mut self.total, total / (grid.subcarriers() / BLOCK) as f64),
-            (&mut self.change, change * scale),
+        for (mean, value, share) in [
+            (&mut self.power, power, own_share),
+            (&mut self.squares, power * power, own_share),
+            (&mut self.noise, f64::from(channel.noise) * scale, own_share),
+            // These are by definition what is received at all times.
+            (&mut self.total, total / (grid.subcarriers() / BLOCK) as f64, mean_share),
+            (&mut self.change, change * scale, mean_share),
         ] {
-            *mean += (value - *mean) * mean_share;
+            *mean += (value - *mean) * share;
         }
         Errors { share, late, offset }
+    }
+
+    /// How much a frame is worth beside the others, 0 to 1: less, by the square, the more its noise exceeds what chance may make of the
+    /// usual, and the cell itself.
+    fn weight(&mut self, channel: &Channel) -> f64 {
+        if self.noises.len() == RECENT {
+            self.noises.pop_front();
+        }
+        self.noises.push_back(channel.noise);
+        let mut sorted: Vec<f32> = self.noises.iter().copied().collect();
+        sorted.sort_by(f32::total_cmp);
+        let usual = CHANCE * f64::from(sorted[sorted.len() / 2]) + self.power * self.symbol;
+        (usual / f64::from(channel.noise).max(1e-20)).min(1.0).powi(2)
     }
 
     /// Nothing was measured yet.
@@ -217,18 +269,24 @@ impl Measurements {
         }
     }
 
-    /// Mean carrier offset from the stream's centre, with one standard deviation: at least that of a single frame, because what disturbs
-    /// one may disturb all alike.
+    /// Carrier offset from the stream's centre, with one standard deviation: at least that of a single frame, because what disturbs one may
+    /// disturb all alike.
+    ///
+    /// The angle of the sum of all frames' products, which is known to a multiple of 2 kHz; its deviation is what the frames scatter
+    /// across that direction.
     pub fn offset(&self) -> (Hz, Option<Hz>) {
         let n = self.frames.len() as f64;
-        let mean = self.frames.iter().map(|frame| frame.2).sum::<f64>() / n.max(1.0);
-        let scatter = self.frames.iter().map(|frame| (frame.2 - mean).powi(2)).sum::<f64>();
+        let sum: Complex64 = self.frames.iter().map(|frame| frame.turn).sum();
+        let hertz = |angle: f64| angle / (TAU * SLOT_SECONDS);
         let change = self.change.max(1e-20);
         // The phase of a sum of products, two for each resource block and row, of which there are two pairs.
         let (sinr, products) = (self.power() / change, 4.0 * self.blocks);
-        let single = ((1.0 + 0.5 / sinr) / (sinr * products.max(1.0))).sqrt() / (TAU * SLOT_SECONDS);
-        let told = (self.frames.len() > 2).then(|| (scatter * self.alike() / (n * (n - 1.0))).sqrt());
-        (Hz(mean), told.map(|sigma| Hz(sigma.max(single))))
+        let single = hertz(((1.0 + 0.5 / sinr) / (sinr * products.max(1.0))).sqrt());
+        let back = sum.conj() / sum.norm().max(1e-300);
+        let across: f64 = self.frames.iter().map(|frame| (frame.turn * back).im.powi(2)).sum();
+        let told =
+            student(n - 1.0).map(|wider| hertz((across * n / (n - 1.0)).sqrt() / sum.norm().max(1e-300)) * wider);
+        (Hz(self.base.0 + hertz(sum.arg())), told.map(|sigma| Hz(sigma.max(single))))
     }
 
     /// How many successive values say the same, because they rest on averages over frames.
@@ -244,25 +302,27 @@ impl Measurements {
         SUBCARRIER.0 * self.symbol / (TAU * bandwidth * (2.0 * energy).max(1e-3).sqrt())
     }
 
-    /// The starts of the frames, by the path that arrives first, as a line; `None` before the first measurement. `period`: taken where one frame tells none.
+    /// The starts of the frames, by the path that arrives first, as a line; `None` before the first measurement. `period`: taken where
+    /// the frames tell none.
     ///
     /// Its standard deviation is at least that of a single frame, because what disturbs one may disturb all alike.
     pub fn line(&self, period: f64) -> Option<Line> {
-        let &(last, at, _) = self.frames.back()?;
+        let &Frame { number: last, start: at, .. } = self.frames.back()?;
         let n = self.frames.len() as f64;
         // Relative to the last frame: numbers stay small.
-        let points = || self.frames.iter().map(|&(frame, start, _)| ((frame - last) as f64, start - at));
+        let points = || self.frames.iter().map(|frame| ((frame.number - last) as f64, frame.start - at));
         let (x, y) = points().fold((0.0, 0.0), |(x, y), point| (x + point.0 / n, y + point.1 / n));
         let (xx, xy) = points()
             .fold((0.0, 0.0), |(xx, xy), point| (xx + (point.0 - x).powi(2), xy + (point.0 - x) * (point.1 - y)));
         let (advance, advance_sigma) = self.advance();
-        if self.frames.len() < 3 || xx <= 0.0 {
+        // Values that rest on the same frames scatter less than they are wrong.
+        let Some(wider) = student((n - 2.0) / self.alike()).filter(|_| xx > 0.0) else {
             return Some(Line { last: (last, at - advance), sigma: self.single(), period, period_sigma: None });
-        }
+        };
         let slope = xy / xx;
         let start = y - slope * x;
-        let residual =
-            points().map(|point| (point.1 - start - slope * point.0).powi(2)).sum::<f64>() / (n - 2.0) * self.alike();
+        let residual = points().map(|point| (point.1 - start - slope * point.0).powi(2)).sum::<f64>() / (n - 2.0);
+        let residual = residual * self.alike() * wider * wider;
         Some(Line {
             last: (last, at + start - advance),
             sigma: (residual * (1.0 / n + x * x / xx) + advance_sigma * advance_sigma).sqrt().max(self.single()),
@@ -322,6 +382,12 @@ fn delay(slopes: &[Complex32; 3], lags: [usize; 3]) -> f64 {
         slope = (expected + rest - rest.round()) / lag as f64;
     }
     -slope / SPACING as f64
+}
+
+/// By how much the deviation of a value exceeds the one estimated from `freedom` degrees of freedom, in the mean of squares: the variance
+/// of Student's distribution; `None` where there is none.
+pub(super) fn student(freedom: f64) -> Option<f64> {
+    (freedom > 2.0).then(|| (freedom / (freedom - 2.0)).sqrt())
 }
 
 fn product(early: &[Complex32], late: &[Complex32]) -> Complex32 {

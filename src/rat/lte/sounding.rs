@@ -5,7 +5,8 @@
 //! then all reference signals of a frame are looked at. Summed over a piece of the band each tells the channel's phase at its time, and
 //! the carrier is the straight line through these phases over nine milliseconds, with an amplitude of its own for each piece. The other
 //! cell's signals are another sequence in each symbol and leave noise about that line; what is left of it after frames were laid upon each
-//! other, whether it changes from frame to frame or not, gives the standard deviation.
+//! other, whether it changes from frame to frame or not, gives the standard deviation. Symbols in which a much stronger cell sends data
+//! say nothing, but would outweigh all the others: they are left out.
 //! The timing comes out of the same frames ([`timing`]). `tests/lte_beside.rs` measures errors and standard deviations beside stronger cells.
 //!
 //! ## References
@@ -34,9 +35,15 @@ const EVERY: i64 = 8;
 const MAX_FRAMES: usize = 16;
 /// Reference elements of one symbol that are summed: 540 kHz, over which an echo of a microsecond turns the channel by half a turn.
 const PIECE: usize = 6;
-/// How far from the carrier as followed it is looked for, and in what steps: a tenth of the reciprocal of a frame.
+/// How far from the carrier as followed it is looked for ...
 const REACH: f64 = 1_500.0;
+/// ... and in what steps: a tenth of the reciprocal of a frame.
 const STEP: f64 = 10.0;
+/// Places of one half of the comb lie whole slots of 0.5 ms apart, in which carriers so far from each other turn alike.
+const ALIAS: f64 = 2_000.0;
+/// A place this many times as loud as the one in the middle of its frame holds three parts of another's signal to one of what the others
+/// hold. Of twelve elements of noise the sum never is.
+const LOUD: f32 = 4.0;
 /// Least energy that the carrier found must explain beyond what its amplitudes explain of noise, in units of the noise: this much because the
 /// best of 300 offsets is taken, ...
 const LEAST_ENERGY: f64 = 24.0;
@@ -71,6 +78,26 @@ struct Frame {
     elements: Vec<Complex32>,
     /// Its sums by place and piece of the band.
     sums: Vec<Complex32>,
+    /// By place: it counts. Of those that do not, the values are zero.
+    counts: Vec<bool>,
+}
+
+impl Frame {
+    /// Leaves out the places in which something else is much louder than what the others hold.
+    fn leave_out_loud(&mut self) {
+        let places = self.counts.len();
+        let (elements, pieces) = (self.elements.len() / places, self.sums.len() / places);
+        let energy = |values: &[Complex32]| values.iter().map(Complex32::norm_sqr).sum::<f32>();
+        let energies: Vec<f32> = self.elements.chunks_exact(elements).map(energy).collect();
+        let mut sorted = energies.clone();
+        sorted.sort_by(f32::total_cmp);
+        let most = LOUD * sorted[places / 2];
+        for (place, _) in energies.iter().enumerate().filter(|(_, energy)| **energy > most) {
+            self.counts[place] = false;
+            self.elements[place * elements..(place + 1) * elements].fill(Complex32::default());
+            self.sums[place * pieces..(place + 1) * pieces].fill(Complex32::default());
+        }
+    }
 }
 
 /// Looks at whole frames of one cell now and then.
@@ -146,6 +173,7 @@ impl Sounding {
             period: pace.period,
             elements: Vec::new(),
             sums: Vec::new(),
+            counts: vec![true; self.places.len()],
         };
         let Some(mut open) = begun.or((subframe == 0).then(begin)) else { return };
         let cp = self.reference.cp();
@@ -175,6 +203,7 @@ impl Sounding {
             if self.frames.len() == MAX_FRAMES {
                 self.frames.pop_front();
             }
+            open.leave_out_loud();
             self.frames.push_back(open);
         }
     }
@@ -194,7 +223,8 @@ impl Sounding {
         let base = self.base?;
         let near = self.search()?;
         let mean = self.laid_upon_each_other(near);
-        let fit = |offset: f64| Fit::new(self, &mean, offset);
+        let weights = self.weights();
+        let fit = |offset: f64| Fit::new(self, (&mean, &weights), offset);
         let mut best = near;
         let mut reach = STEP;
         for _ in 0..8 {
@@ -227,9 +257,17 @@ impl Sounding {
             .filter(move |&(i, j)| places[i].half == places[j].half)
     }
 
+    /// How many frames each place counts in, in the measure of all.
+    fn weights(&self) -> Vec<f64> {
+        let scale = 1.0 / self.frames.len().max(1) as f64;
+        let counts = |place: usize| self.frames.iter().filter(|frame| frame.counts[place]).count();
+        (0..self.places.len()).map(|place| counts(place) as f64 * scale).collect()
+    }
+
     /// The offset from `base` that explains most, each frame by itself.
     fn search(&self) -> Option<f64> {
-        let (pieces, count) = (self.pieces(), (2.0 * REACH / STEP) as usize + 1);
+        // A turn of the comb's halves: both ends are the same.
+        let (pieces, count) = (self.pieces(), (ALIAS / STEP) as usize);
         let mut power = vec![0.0f64; count];
         for (i, j) in self.pairs() {
             let product: Complex32 = self
@@ -242,7 +280,7 @@ impl Sounding {
                 .sum();
             let apart = self.places[i].at - self.places[j].at;
             let of_half = self.places.iter().filter(|place| place.half == self.places[i].half).count();
-            let mut value = wide(product) * Complex64::from_polar(1.0 / of_half as f64, TAU * REACH * apart);
+            let mut value = wide(product) * Complex64::from_polar(1.0 / of_half as f64, TAU * 0.5 * ALIAS * apart);
             let step = Complex64::from_polar(1.0, -TAU * STEP * apart);
             for power in &mut power {
                 *power += value.re;
@@ -250,7 +288,27 @@ impl Sounding {
             }
         }
         let best = (0..count).max_by(|&a, &b| power[a].total_cmp(&power[b]))?;
-        (!self.frames.is_empty() && best > 0 && best + 1 < count).then_some(best as f64 * STEP - REACH)
+        let offset = best as f64 * STEP - 0.5 * ALIAS;
+        let aliases = [offset - ALIAS, offset, offset + ALIAS].into_iter().filter(|offset| offset.abs() <= REACH);
+        let likeliest = aliases.map(|offset| (self.halves_agree(offset), offset)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+        (!self.frames.is_empty()).then_some(likeliest.1)
+    }
+
+    /// How well the two halves of the comb agree at an offset. They lie 45 kHz apart, so that this holds as far as the delay is known to a
+    /// few microseconds: between offsets, but not for one.
+    fn halves_agree(&self, offset: f64) -> f64 {
+        let pieces = self.pieces();
+        let turned = |frame: &Frame, half: usize| {
+            let mut sums = vec![Complex64::default(); pieces];
+            let here = self.places.iter().zip(frame.sums.chunks_exact(pieces)).filter(|(place, _)| place.half == half);
+            for (place, values) in here {
+                let turn = Complex64::from_polar(1.0, -TAU * offset * place.at);
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += wide(*value) * turn);
+            }
+            sums
+        };
+        let both = self.frames.iter().map(|frame| (turned(frame, 0), turned(frame, 1)));
+        both.map(|(one, other)| one.iter().zip(&other).map(|(one, other)| (one * other.conj()).re).sum::<f64>()).sum()
     }
 
     /// The mean of all frames, each turned so that what lies at `offset` agrees.
@@ -260,7 +318,6 @@ impl Sounding {
             self.places.iter().map(|place| Complex64::from_polar(1.0, -TAU * offset * place.at)).collect();
         let mut mean = vec![Complex64::default(); self.places.len() * pieces];
         let mut known = vec![Complex64::default(); 2 * pieces];
-        let scale = 1.0 / self.frames.len().max(1) as f64;
         for Frame { sums, .. } in &self.frames {
             let mut seen = vec![Complex64::default(); 2 * pieces];
             for ((place, turn), values) in self.places.iter().zip(&turns).zip(sums.chunks_exact(pieces)) {
@@ -270,13 +327,17 @@ impl Sounding {
             let agreed: Complex64 = known.iter().zip(&seen).map(|(known, seen)| known * seen.conj()).sum();
             let back = if agreed.norm() > 0.0 { agreed / agreed.norm() } else { Complex64::new(1.0, 0.0) };
             known.iter_mut().zip(&seen).for_each(|(known, seen)| *known += seen * back);
-            mean.iter_mut().zip(sums).for_each(|(mean, value)| *mean += wide(*value) * back * scale);
+            mean.iter_mut().zip(sums).for_each(|(mean, value)| *mean += wide(*value) * back);
+        }
+        let frames = self.frames.len() as f64;
+        for (values, weight) in mean.chunks_exact_mut(pieces).zip(self.weights()) {
+            values.iter_mut().for_each(|value| *value /= (weight * frames).max(1.0));
         }
         mean
     }
 }
 
-/// What a carrier explains of the sums of a frame.
+/// What a carrier explains of the sums of a frame, each place with its weight.
 struct Fit {
     /// Energy explained, and energy left.
     explained: f64,
@@ -289,26 +350,28 @@ struct Fit {
 }
 
 impl Fit {
-    fn new(sounding: &Sounding, mean: &[Complex64], offset: f64) -> Fit {
+    fn new(sounding: &Sounding, (mean, weights): (&[Complex64], &[f64]), offset: f64) -> Fit {
         let (pieces, places) = (sounding.pieces(), &sounding.places);
-        let total: f64 = mean.iter().map(Complex64::norm_sqr).sum();
+        let energy = |values: &[Complex64]| values.iter().map(Complex64::norm_sqr).sum::<f64>();
+        let total: f64 = mean.chunks_exact(pieces).zip(weights).map(|(values, weight)| weight * energy(values)).sum();
+        let used = weights.iter().filter(|weight| **weight > 0.0).count();
         let mut fit = Fit {
             explained: 0.0,
             left: total,
-            values: mean.len() as f64,
+            values: (used * pieces) as f64,
             amplitudes: 2.0 * pieces as f64,
             leverage: 0.0,
         };
         for half in 0..2 {
-            let here = || places.iter().enumerate().filter(|(_, place)| place.half == half);
-            let count = here().count() as f64;
-            let middle = here().map(|(_, place)| place.at).sum::<f64>() / count;
-            let spread: f64 = here().map(|(_, place)| (place.at - middle).powi(2)).sum();
+            let here = || places.iter().zip(weights).enumerate().filter(|(_, (place, _))| place.half == half);
+            let count: f64 = here().map(|(_, (_, weight))| weight).sum();
+            let middle = here().map(|(_, (place, weight))| weight * place.at).sum::<f64>() / count.max(1e-9);
+            let spread: f64 = here().map(|(_, (place, weight))| weight * (place.at - middle).powi(2)).sum();
             for piece in 0..pieces {
-                let sum: Complex64 = here()
-                    .map(|(i, place)| mean[i * pieces + piece] * Complex64::from_polar(1.0, -TAU * offset * place.at))
-                    .sum();
-                let power = sum.norm_sqr() / (count * count);
+                let value = |(i, (place, weight)): (usize, (&Place, &f64))| {
+                    mean[i * pieces + piece] * Complex64::from_polar(*weight, -TAU * offset * place.at)
+                };
+                let power = here().map(value).sum::<Complex64>().norm_sqr() / (count * count).max(1e-9);
                 fit.explained += power * count;
                 fit.leverage += power * spread;
             }

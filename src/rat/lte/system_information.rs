@@ -4,6 +4,7 @@
 
 use super::control::{PHICH_FACTORS, phich_factor};
 use super::dci::Assignment;
+use super::listening::Window;
 use super::numerology::{CyclicPrefix, Duplex};
 use crate::cell::CellIdentity;
 use crate::coding::dl_sch::TransportBlock;
@@ -169,9 +170,11 @@ impl SystemInformation {
         }
     }
 
-    /// System information other than SIB1 may stand in subframe `subframe` of frame `number`.
-    pub fn expects(&self, number: u16, subframe: usize) -> bool {
-        self.window(number, subframe).is_some()
+    /// The window of a message other than SIB1 that subframe `subframe` of frame `number` lies in.
+    pub fn due(&self, number: u16, subframe: usize) -> Option<Window> {
+        let (since, message) = self.window(number, subframe)?;
+        let message = if let Message::Scheduled(place) = message { Some(place) } else { None };
+        Some(Window { message, into_ms: u32::from(number) * 10 + subframe as u32 - since })
     }
 
     /// First millisecond of the SI window that a subframe lies in, and whose it is; TS 36.331 clause 5.2.3.
@@ -249,7 +252,7 @@ mod tests {
         let mut information = SystemInformation::default();
         let octets = hex::decode("48481803247c2bffd02810210081044c43250b900000").unwrap();
         assert!(
-            information.window(3, 7) == Some((20, Message::Unknown)) && information.expects(5, 5),
+            information.window(3, 7) == Some((20, Message::Unknown)) && information.due(5, 5).is_some(),
             "everything is open before SIB1"
         );
         assert!(information.read(&octets));

@@ -8,7 +8,7 @@
 
 use super::{Frame, Sounding, wide};
 use crate::rat::lte::measure::arrival::{self, Path};
-use crate::rat::lte::measure::{COMB, Line};
+use crate::rat::lte::measure::{COMB, Line, student};
 use crate::rat::lte::numerology::SUBCARRIER;
 use crate::units::Hz;
 use num_complex::Complex64;
@@ -69,8 +69,6 @@ impl Sounding {
             .fold((0.0, 0.0), |(xx, xy), start| (xx + (start.0 - x).powi(2), xy + (start.0 - x) * (start.1 - y)));
         let period = xy / xx;
         let residual: f64 = starts.iter().map(|start| (start.1 - y - period * (start.0 - x)).powi(2)).sum();
-        let period_sigma = (residual / (count - 2.0) / xx).sqrt();
-
         let expected = |number: f64| newest + y + period * (number - x);
         let early: Vec<f64> =
             self.frames.iter().map(middle).map(|(number, at)| (expected(number) - at) / rate.0).collect();
@@ -78,15 +76,14 @@ impl Sounding {
         // What one symbol of each half tells in one frame: no path beside the strongest one is looked for below that.
         let floor = noise * symbols * count;
         let first: Path = *arrival::paths(channel, (noise, floor), SPACING).first()?;
+        // Few frames may scatter less than they are wrong, but none is better than its share of what all of them tell.
+        let bound = first.sigma * rate.0 * (count / xx).sqrt();
+        let scatter = (residual / (count - 2.0) / xx).sqrt();
+        let period_sigma = student(count - 2.0).map(|wider| bound.max(scatter * wider));
         // The line is known best in the middle of its frames.
-        let sigma = (first.sigma * rate.0).hypot(x * period_sigma);
+        let sigma = (first.sigma * rate.0).hypot(x * period_sigma.unwrap_or(bound));
         let told = sigma.is_finite() && period > 0.0;
-        told.then_some(Line {
-            last: (last, expected(0.0) + first.delay * rate.0),
-            sigma,
-            period,
-            period_sigma: Some(period_sigma),
-        })
+        told.then_some(Line { last: (last, expected(0.0) + first.delay * rate.0), sigma, period, period_sigma })
     }
 
     /// The channel of one frame, its symbols turned by `turns`.
@@ -105,7 +102,7 @@ impl Sounding {
         let elements = 2 * self.blocks;
         let mut mean = vec![Complex64::default(); self.places.len() * elements];
         let mut known = vec![Complex64::default(); 2 * elements];
-        let scale = 1.0 / self.frames.len().max(1) as f64;
+        let (weights, frames) = (self.weights(), self.frames.len() as f64);
         for (frame, early) in self.frames.iter().zip(early) {
             let moved = self.moved(*early);
             let mut seen = self.channel(frame, turns);
@@ -113,9 +110,9 @@ impl Sounding {
             let agreed: Complex64 = known.iter().zip(&seen).map(|(known, seen)| known * seen.conj()).sum();
             let turn = if agreed.norm() > 0.0 { agreed / agreed.norm() } else { Complex64::new(1.0, 0.0) };
             known.iter_mut().zip(&seen).for_each(|(known, seen)| *known += seen * turn);
-            let values = mean.chunks_exact_mut(elements).zip(frame.elements.chunks_exact(elements));
-            for ((place, place_turn), (mean, values)) in self.places.iter().zip(turns).zip(values) {
-                let turn = turn * place_turn * scale;
+            let values = mean.chunks_exact_mut(elements).zip(frame.elements.chunks_exact(elements)).zip(&weights);
+            for ((place, place_turn), ((mean, values), weight)) in self.places.iter().zip(turns).zip(values) {
+                let turn = turn * place_turn / (weight * frames).max(1.0);
                 let back = moved.iter().skip(place.half ^ self.lower).step_by(2);
                 mean.iter_mut()
                     .zip(values)
@@ -126,13 +123,16 @@ impl Sounding {
         let mut channel = vec![Complex64::default(); 2 * elements];
         let (mut scatter, mut spare, mut symbols) = (0.0, 0.0, 0.0);
         for half in 0..2 {
-            let here = || self.places.iter().zip(mean.chunks_exact(elements)).filter(|(place, _)| place.half == half);
-            let count = here().count() as f64;
+            let values = || self.places.iter().zip(mean.chunks_exact(elements)).zip(&weights);
+            let here = || values().filter(|((place, _), weight)| place.half == half && **weight > 0.0);
+            let count: f64 = here().map(|(_, weight)| weight).sum();
             for (element, own) in channel.iter_mut().skip(half ^ self.lower).step_by(2).enumerate() {
-                *own = here().map(|(_, values)| values[element]).sum::<Complex64>() / count;
-                scatter += here().map(|(_, values)| (values[element] - *own).norm_sqr()).sum::<f64>() / count;
+                let sum: Complex64 = here().map(|((_, values), weight)| values[element] * weight).sum();
+                *own = sum / count;
+                let apart = here().map(|((_, values), weight)| weight * (values[element] - *own).norm_sqr());
+                scatter += apart.sum::<f64>() / count;
             }
-            spare += elements as f64 * (count - 1.0);
+            spare += elements as f64 * (here().count() as f64 - 1.0);
             symbols += count / 2.0;
         }
         // One symbol's noise, over the symbols that share an element.
