@@ -70,7 +70,8 @@ impl Compact {
 
     fn close(&mut self) {
         let peak = self.rest.iter().fold(0f32, |peak, sample| peak.max(sample.re.abs()).max(sample.im.abs()));
-        let scale = peak.min(f32::MAX) / f32::from(i16::MAX);
+        // Half of the greatest number, for what is infinite: -32,768 times the scale is a number too.
+        let scale = peak.min(f32::MAX / 2.0) / f32::from(i16::MAX);
         // Where there is nothing, or less than can be divided by, there are zeros. A cast of this kind ends at the greatest value.
         let inverse = if scale > 1e-37 { 1.0 / scale } else { 0.0 };
         let short = |x: f32| (x * inverse).round() as i16;
