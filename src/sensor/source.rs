@@ -64,8 +64,9 @@ const BLOCKS: usize = 16;
 /// A block of a receiver that scans: a step ends with a block, so it is a fifth of the shortest step.
 const SCAN_BLOCK: Nanos = Nanos::from_millis(4);
 /// What the ring of a receiver holds at its rate, and its bounds in samples, 8 and 52 MB: on a busy machine threads wait for tens of
-/// milliseconds (33 ms lost 0.2 % of 61.44 Msps), and new receivers are made for a dwell.
-const RING: Nanos = Nanos::from_millis(200);
+/// milliseconds (33 ms lost 0.2 % of 61.44 Msps; at 20 Msps beside compilers the longest wait was 65), and a receiver that is made
+/// anew takes five.
+const RING: Nanos = Nanos::from_millis(120);
 const RING_SAMPLES: (usize, usize) = (BLOCK * BLOCKS, 6_500_000);
 /// Beside settling: the buffers that a retune and its samples go through.
 const RETUNE: Nanos = Nanos::from_millis(15);
