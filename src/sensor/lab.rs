@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 pub const KEPT: Nanos = Nanos::from_millis(340);
 /// Samples kept at most: 340 ms at 20 Msps, 27 MB. Faster streams are kept for less.
 const MOST: usize = 6_800_000;
+
 /// A stretch of a stream that was kept, and what was found in it.
 #[derive(Debug)]
 pub struct Kept {

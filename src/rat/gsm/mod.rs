@@ -59,7 +59,7 @@ const RISE: f32 = 1.6;
 const MAX_BEACONS: usize = 4;
 /// Cells remembered that are no longer followed; the least recently heard goes.
 const MAX_PAST: usize = 256;
-/// Channels of a live stream searched at the same time: a sixth of a core, and three times what is due on average of a hundred.
+/// Channels of a live stream searched at the same time: a sixth of a core, and eight times what is due on average of a hundred.
 const AT_ONCE: usize = 24;
 /// The first search of each of them: four FCCHs at least.
 const FIRST_IN_TURNS: Nanos = Nanos::from_millis(230);
