@@ -172,6 +172,28 @@ impl Sub<Nanos> for Timestamp {
     }
 }
 
+/// Time that has passed from one call to the next, whatever was done to the clock in between: back counts nothing, forward an hour at most.
+///
+/// What is forgotten after a time is forgotten by this one, so that a clock set forward by a year takes nothing away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Elapsed {
+    last: Option<Timestamp>,
+    total: Nanos,
+}
+
+impl Elapsed {
+    /// The longest step that is believed.
+    const LONGEST: Nanos = Nanos::from_secs(3600);
+
+    /// Goes on to `now`; what has passed since the first call.
+    pub fn to(&mut self, now: Timestamp) -> Nanos {
+        let step = self.last.map_or(Nanos(0), |last| now - last);
+        self.last = Some(now);
+        self.total = self.total + step.clamp(Nanos(0), Elapsed::LONGEST);
+        self.total
+    }
+}
+
 /// A position in a sample stream: samples since the stream began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -187,6 +209,17 @@ mod tests {
         assert_eq!(rise, Db(12.0));
         assert_eq!(Dbm(-72.0) + rise, Dbm(-60.0));
         assert!((Db::from_ratio(100.0).0 - 20.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_lets_an_hour_pass_at_most() {
+        let year = 365 * 86_400;
+        let mut elapsed = Elapsed::default();
+        let passed = [100, 110, 110 - year, 115 - year, 115, 120, 120 + year].map(|second| {
+            let now = Timestamp(0) + Nanos::from_secs(second);
+            elapsed.to(now).0 / 1_000_000_000
+        });
+        assert_eq!(passed, [0, 10, 10, 15, 3615, 3620, 7220]);
     }
 
     #[test]

@@ -52,9 +52,9 @@ fn text(url: &str) -> String {
     get(url).map(|octets| String::from_utf8_lossy(&octets).into_owned()).unwrap_or_default()
 }
 
-fn post(url: &str) -> u16 {
+fn post(url: &str, form: &[(&str, &str)]) -> u16 {
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
-    agent.post(url).header("sec-fetch-site", "same-origin").send_form([("x", "y")]).unwrap().status().as_u16()
+    agent.post(url).header("sec-fetch-site", "same-origin").send_form(form.iter().copied()).unwrap().status().as_u16()
 }
 
 /// What follows `before` in a page, up to the next quote.
@@ -111,7 +111,19 @@ fn a_person_asks_for_samples_and_gets_what_the_cell_says_to_everybody_from_the_n
         let nodes = json(&at("/api/nodes")).unwrap_or_default();
         nodes.to_string().contains("the source has ended")
     });
-    assert_eq!(post(&at(&format!("/alerts/{id}/samples"))), 303);
+    let (ask, somchai) = (at(&format!("/alerts/{id}/samples")), [("who", " Somchai "), ("note", "the van again")]);
+    assert_eq!((post(&ask, &[]), post(&ask, &[("who", " ")])), (422, 400), "nobody asks without a name");
+    let asked = || {
+        let detail = json(&at(&format!("/api/alerts/{id}"))).unwrap();
+        assert!(detail["alert"]["handled_by"].is_null() && detail["alert"]["state"] == "open", "{detail}");
+        let trail = detail["audit"].as_array().unwrap().clone();
+        trail.into_iter().filter(|event| event["kind"] == "asked").collect::<Vec<Value>>()
+    };
+    assert_eq!(asked(), Vec::<Value>::new());
+    assert_eq!(post(&ask, &somchai), 303);
+    let told = asked();
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0]["who"], &told[0]["detail"]), (&"Somchai".into(), &"samples of 2 nodes: the van again".into()));
     wait_until("the samples", || text(&page).contains("checked against the node's signature"));
     let shown = text(&page);
     let address = after(&shown, "/api/samples/").unwrap().trim_end_matches(".sigmf-meta").to_owned();
@@ -155,7 +167,7 @@ fn a_person_asks_for_samples_and_gets_what_the_cell_says_to_everybody_from_the_n
     assert!(nodes[0].log().contains("cutting out the samples"));
     wait_until("the refusal", || nodes[1].log().contains("refused to send samples"));
     assert!(!nodes[1].log().contains("cutting out the samples"));
-    assert_eq!(post(&at("/alerts/999/samples")), 404);
+    assert_eq!(post(&at("/alerts/999/samples"), &somchai), 404);
     for node in nodes {
         assert_eq!(node.stop(), 0);
     }

@@ -1,5 +1,9 @@
 //! One OFDM symbol to its subcarriers, freed of a carrier offset and of a delay that need not be a whole number of samples.
 
+mod modulator;
+
+pub use modulator::Modulator;
+
 use multiversion::multiversion;
 use num_complex::{Complex32, Complex64};
 use rustfft::{Fft, FftPlanner};

@@ -192,6 +192,12 @@ fn country_codes(key: &str, codes: &[String]) -> Result<BTreeSet<u16>, ConfigErr
 }
 
 impl Config {
+    /// How long ago what a rule asks of a cell's past may lie, at most.
+    pub fn looks_back(&self) -> Nanos {
+        let Thresholds { area_window, area_alternation, unheard, .. } = self.thresholds;
+        [self.reassert, self.change, area_window, area_alternation, unheard].into_iter().max().unwrap_or_default()
+    }
+
     /// Reads a rules file and the frequency plan that it names.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ impl Engine {
     /// An engine without a past.
     pub fn new(config: Config, register: Option<Register>) -> Engine {
         let rules = super::RULES.into_iter().filter(|rule| !config.disabled.contains(rule.about().id)).collect();
-        let memory = Memory::new(config.max_cells);
+        let memory = Memory::new(config.max_cells, config.looks_back());
         Engine { config, register, rules, memory, baseline: Baseline::default(), observations: 0, findings: 0 }
     }
 
@@ -60,7 +60,7 @@ impl Engine {
         self.baseline.heard(observation.cell, observation.at_ns);
         let plmn = observation.identity.as_ref().and_then(|i| i.plmns.first().copied());
         let named = plmn.is_some() && observation.identity.as_ref().is_some_and(|i| i.cell_id.is_some());
-        if !named && self.memory.is_identified(observation.cell) {
+        if !named && self.memory.hears_identified(observation.cell, observation.at_ns) {
             // A new stream that has not decoded the identity again: nothing new can be said, and much less is known.
             return;
         }

@@ -1,10 +1,11 @@
-//! What the engine remembers of each cell: bounded in cells and for each cell, least recently seen out first.
+//! What the engine remembers of each cell: bounded in cells and for each cell, least recently heard out first, and none for longer than
+//! a week that it is not heard.
 
 use super::lte_past::LtePast;
 use super::octets::{first_type, sib1_identity};
 use crate::cell::{CellIdentity, CellKey, Plmn, Rat};
 use crate::observation::{BroadcastBlock, Evidence, Fields, Observation, Octets, Tier};
-use crate::units::{Db, Nanos, Timestamp};
+use crate::units::{Db, Elapsed, Nanos, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Area codes remembered for one cell: a blaster that cycles more is told apart by the first few.
@@ -13,6 +14,10 @@ const MAX_AREAS: usize = 8;
 const MAX_CHANGES: usize = 16;
 /// Messages whose copies are counted for one cell; the wire contract allows 32 distinct contents.
 const MAX_MESSAGES: usize = 32;
+/// A cell that was not heard for so long is new when it comes back, unless the configuration looks back further. Chosen: several times
+/// what rules look back by default, and short enough that a year of transmitters that come and go is no year of memory (a cell takes
+/// some 2 kB).
+const FORGET: Nanos = Nanos::from_secs(7 * 86_400);
 
 /// The name that all SystemInformation messages of an LTE cell share.
 const SI: &str = "SI";
@@ -89,6 +94,8 @@ pub struct CellMemory {
     identity_copies: Option<Copies>,
     pub(super) fired: BTreeMap<&'static str, Fired>,
     tick: u64,
+    /// When it was last heard, on the memory's own clock.
+    heard: Nanos,
 }
 
 impl CellMemory {
@@ -264,19 +271,23 @@ fn area_in(block: &BroadcastBlock, rat: Rat, identity: &CellIdentity) -> Option<
         .then_some(Some(area))
 }
 
-/// All cells, at most `max`.
+/// All cells, at most `max`, none longer than `keep` without being heard.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     cells: BTreeMap<TrackKey, CellMemory>,
     by_tick: BTreeMap<u64, TrackKey>,
     max: usize,
+    keep: Nanos,
     tick: u64,
     evicted: u64,
+    elapsed: Elapsed,
 }
 
 impl Memory {
-    pub(super) fn new(max: usize) -> Memory {
-        Memory { cells: BTreeMap::new(), by_tick: BTreeMap::new(), max, tick: 0, evicted: 0 }
+    /// For at most `max` cells; no rule looks back further than `longest`.
+    pub(super) fn new(max: usize, longest: Nanos) -> Memory {
+        let (keep, elapsed) = (FORGET.max(longest), Elapsed::default());
+        Memory { cells: BTreeMap::new(), by_tick: BTreeMap::new(), max, keep, tick: 0, evicted: 0, elapsed }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -287,14 +298,36 @@ impl Memory {
         self.evicted
     }
 
-    /// Some cell on this key has said who it is.
-    pub(super) fn is_identified(&self, cell: CellKey) -> bool {
+    /// Some cell on this key has said who it is; if so, it is heard again.
+    pub(super) fn hears_identified(&mut self, cell: CellKey, now: Timestamp) -> bool {
+        let now = self.elapsed.to(now);
         let after_unnamed = (std::ops::Bound::Excluded((cell, None)), std::ops::Bound::Unbounded);
-        self.cells.range(after_unnamed).next().is_some_and(|((found, _), _)| *found == cell)
+        let mut known = false;
+        for (key, memory) in self.cells.range_mut(after_unnamed).take_while(|((found, _), _)| *found == cell) {
+            self.tick += 1;
+            self.by_tick.remove(&memory.tick);
+            self.by_tick.insert(self.tick, *key);
+            (memory.tick, memory.heard, known) = (self.tick, now, true);
+        }
+        known
+    }
+
+    /// Forgets what was not heard for long.
+    fn forget(&mut self, now: Nanos) {
+        while let Some(oldest) = self.by_tick.first_entry() {
+            let key = *oldest.get();
+            if self.cells.get(&key).is_some_and(|memory| now - memory.heard <= self.keep) {
+                return;
+            }
+            oldest.remove();
+            self.cells.remove(&key);
+        }
     }
 
     /// Takes note of an observation and returns its cell. A cell that was heard before it said who it is keeps its past.
     pub(super) fn note(&mut self, observation: &Observation, copies: u32) -> &mut CellMemory {
+        let now = self.elapsed.to(observation.at_ns);
+        self.forget(now);
         let key = track_key(observation);
         let unnamed = (observation.cell, None);
         if key.1.is_some()
@@ -314,7 +347,7 @@ impl Memory {
         self.tick += 1;
         let memory = self.cells.entry(key).or_default();
         self.by_tick.remove(&memory.tick);
-        memory.tick = self.tick;
+        (memory.tick, memory.heard) = (self.tick, now);
         self.by_tick.insert(self.tick, key);
         memory.note(observation, copies);
         memory

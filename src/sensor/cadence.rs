@@ -10,13 +10,15 @@ use super::spool::Class;
 use super::task::Dwells;
 use crate::cell::{CellIdentity, CellKey};
 use crate::observation::{Observation, Octets};
-use crate::units::{Nanos, Timestamp};
+use crate::units::{Elapsed, Nanos, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Cells remembered; the one that was told of longest ago is forgotten first, and would at worst be told of once more. Chosen: more
 /// than any site can hear (a few hundred), and less than 1 MB.
 const MAX_CELLS: usize = 4096;
+/// A cell that was not heard for so long is news when it comes back, as it is to the rules.
+const FORGET: Nanos = Nanos::from_secs(7 * 86_400);
 /// A cell counts among those that share the budget for so long after it was heard.
 const PRESENT: Nanos = Nanos::from_secs(3600);
 /// How often the present cells are counted.
@@ -41,6 +43,7 @@ pub struct Cadence {
     interval: Nanos,
     dwells: Arc<Dwells>,
     cells: BTreeMap<CellKey, Told>,
+    elapsed: Elapsed,
     budget: Option<Budget>,
     /// All cells are of interest until then, since then.
     around: Option<(Timestamp, Timestamp)>,
@@ -50,6 +53,8 @@ pub struct Cadence {
 struct Told {
     at: Timestamp,
     heard: Timestamp,
+    /// The same on the clock that nobody sets.
+    kept: Nanos,
     identity: Option<CellIdentity>,
     content: Option<Octets>,
     /// When its findings last drew attention to what is around it.
@@ -112,7 +117,8 @@ fn size(observation: &Observation) -> f64 {
 impl Cadence {
     /// An unchanged cell is told of once an `interval`.
     pub fn new(interval: Nanos) -> Cadence {
-        Cadence { interval, dwells: Arc::default(), cells: BTreeMap::new(), budget: None, around: None }
+        let (dwells, elapsed) = (Arc::default(), Elapsed::default());
+        Cadence { interval, dwells, cells: BTreeMap::new(), elapsed, budget: None, around: None }
     }
 
     /// And those that the hub asked for every second.
@@ -160,7 +166,9 @@ impl Cadence {
             Some(budget) => self.interval.max(budget.interval()),
             None => self.interval,
         };
+        let kept = self.elapsed.to(now);
         let Some(told) = self.cells.get_mut(&cell) else {
+            self.cells.retain(|_, told| kept - told.kept <= FORGET);
             if self.cells.len() >= MAX_CELLS {
                 let oldest = self.cells.iter().min_by_key(|(key, told)| (told.at, **key)).map(|(key, _)| *key);
                 oldest.map(|key| self.cells.remove(&key));
@@ -170,10 +178,10 @@ impl Cadence {
             let said = identity.is_some();
             let asked = self.dwells.wants(cell, now, None);
             let content = observation.content_sha256.clone();
-            self.cells.insert(cell, Told { at: now, heard: now, identity, content, drew: None });
+            self.cells.insert(cell, Told { at: now, heard: now, kept, identity, content, drew: None });
             return (said || asked).then_some(Class::Observation);
         };
-        told.heard = now;
+        (told.heard, told.kept) = (now, kept);
         let said = observation.identity.is_some() && observation.identity != told.identity;
         let changed = observation.content_sha256.is_some() && observation.content_sha256 != told.content;
         let first = told.identity.is_none() && told.content.is_none();
@@ -299,6 +307,27 @@ mod tests {
             cadence.admits(&observation);
         }
         assert_eq!(cadence.cells(), MAX_CELLS);
+    }
+
+    #[test]
+    fn a_cell_that_was_away_for_more_than_a_week_is_forgotten_and_news_again() {
+        let mut cadence = Cadence::new(Nanos::from_secs(3600));
+        let hear = |cadence: &mut Cadence, hour: i64, id| cadence.admits(&heard(hour * 3600, id, Some(1), 1));
+        for hour in 0..8 * 24 {
+            let class = hear(&mut cadence, hour, 1);
+            assert_eq!(class, Some(if hour == 0 { Class::Observation } else { Class::Routine }));
+            if hour == 0 {
+                assert_eq!(hear(&mut cadence, hour, 2), Some(Class::Observation));
+                assert_eq!(hear(&mut cadence, hour, 3), Some(Class::Observation));
+            } else if hour == 6 * 24 {
+                assert_eq!(hear(&mut cadence, hour, 2), Some(Class::Routine), "six days");
+            }
+        }
+        // With one that comes goes what is forgotten.
+        assert_eq!(hear(&mut cadence, 8 * 24, 4), Some(Class::Observation));
+        let kept: Vec<u16> = cadence.cells.keys().map(|key| key.id).collect();
+        assert_eq!(kept, [1, 2, 4]);
+        assert_eq!(hear(&mut cadence, 8 * 24, 3), Some(Class::Observation));
     }
 
     /// `cells` licensed cells heard every 10 s for `seconds`; how often a class was told, and octets.

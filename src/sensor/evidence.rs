@@ -9,7 +9,6 @@ pub mod broadcast;
 pub mod resources;
 pub mod ring;
 pub mod send;
-pub mod symbols;
 
 use crate::observation::Finding;
 use crate::radio::source::{IqBlock, StreamInfo};

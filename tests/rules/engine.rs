@@ -146,6 +146,35 @@ fn the_cell_heard_longest_ago_is_forgotten_first() {
     assert!(again(&mut engine, 1), "forgotten, so it is new");
 }
 
+#[test]
+fn a_cell_not_heard_for_a_week_is_forgotten_but_not_because_the_clock_was_set() {
+    let cell = |n: u16| public("456-03", 30 + n, 1, 301, u64::from(n));
+    let day = 86_400;
+    let engine = |text: &str| {
+        let mut engine = Engine::new(config(text), None);
+        judge(&mut engine, (0..16).map(|n| cell(n).heard(0)));
+        engine
+    };
+    let cells_after = |engine: &mut Engine, seconds: &mut dyn Iterator<Item = i64>| {
+        judge(engine, seconds.map(|second| cell(16).heard(second)));
+        (engine.counters().cells, engine.counters().evicted)
+    };
+    let hourly = |days: i64| (1..=days * 24).map(|hour| hour * 3600);
+    let mut plain = engine("");
+    assert_eq!(cells_after(&mut plain, &mut hourly(7)), (17, 0));
+    assert_eq!(cells_after(&mut plain, &mut hourly(8).skip(7 * 24)), (1, 0), "that is no lack of room");
+    let mut longer = engine("[rules.SI-01]\nunheard_s = 1000000");
+    assert_eq!(cells_after(&mut longer, &mut hourly(11)), (17, 0), "a rule looks back further");
+    assert_eq!(cells_after(&mut longer, &mut hourly(12).skip(11 * 24)), (1, 0));
+    let mut set = engine("");
+    assert_eq!(cells_after(&mut set, &mut [365 * day, 0, 365 * day].into_iter()), (17, 0));
+    // One whose identity is not decoded again is heard all the same.
+    let mut weak = engine("");
+    let unnamed = |second| Observation { identity: None, ..cell(3).heard(second) };
+    judge(&mut weak, hourly(8).map(unnamed));
+    assert_eq!(cells_after(&mut weak, &mut [8 * day].into_iter()), (2, 0));
+}
+
 /// A stretch of a border: public cells of both countries, a blaster, a clone, interleaved.
 fn border() -> Vec<Observation> {
     let public_cells: Vec<Cell> = (0..8)

@@ -83,6 +83,8 @@ pub enum Act {
     Acknowledge,
     /// Closes it.
     Close(Closing),
+    /// Asks so many nodes for samples.
+    AskForSamples(usize),
 }
 
 /// What a live feed continues with.
@@ -227,10 +229,17 @@ impl Book {
                 alert.heard_since_closed = 0;
                 (EventKind::Closed, super::words::closing(closing).to_owned())
             }
+            (Act::AskForSamples(nodes), _) => {
+                let words =
+                    if nodes == 1 { "samples of one node".to_owned() } else { format!("samples of {nodes} nodes") };
+                (EventKind::Asked, words)
+            }
         };
-        alert.changed_ns = now;
         alert.event_ns = now;
-        alert.handled_by = Some(who.to_owned());
+        if kind != EventKind::Asked {
+            alert.changed_ns = now;
+            alert.handled_by = Some(who.to_owned());
+        }
         write_alert(&transaction, &alert)?;
         transaction.execute("UPDATE analysis SET acts = acts + 1", [])?;
         let detail = [words.as_str(), note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");

@@ -315,6 +315,8 @@ pub enum EventKind {
     Closed,
     /// It was heard again, or proved to be worse than thought.
     Reopened,
+    /// Somebody asked the nodes for samples of it.
+    Asked,
 }
 
 impl EventKind {
@@ -327,12 +329,13 @@ impl EventKind {
             EventKind::Acknowledged => "acknowledged",
             EventKind::Closed => "closed",
             EventKind::Reopened => "reopened",
+            EventKind::Asked => "asked",
         }
     }
 
     fn from_text(text: &str) -> Option<EventKind> {
         use EventKind::*;
-        [Opened, Updated, Heard, Acknowledged, Closed, Reopened].into_iter().find(|kind| kind.as_str() == text)
+        [Opened, Updated, Heard, Acknowledged, Closed, Reopened, Asked].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

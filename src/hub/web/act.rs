@@ -55,13 +55,18 @@ pub(super) async fn close(
 }
 
 async fn carry_out(desk: &Desk, id: i64, act: Act, fields: &Fields) -> Result<Redirect, Problem> {
-    let who = one_line(&fields.who, MAX_WHO);
-    let note = one_line(&fields.note, MAX_NOTE);
+    let (who, note) = signed(&fields.who, &fields.note)?;
+    desk.read(move |book, _| book.act(AlertId(id), act, &who, &note, now())).await?;
+    Ok(Redirect::to(&format!("/alerts/{id}")))
+}
+
+/// Name and note as the audit trail keeps them.
+pub(super) fn signed(who: &str, note: &str) -> Result<(String, String), Problem> {
+    let who = one_line(who, MAX_WHO);
     if who.is_empty() {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "your name is missing: the audit trail says who did it"));
     }
-    desk.read(move |book, _| book.act(AlertId(id), act, &who, &note, now())).await?;
-    Ok(Redirect::to(&format!("/alerts/{id}")))
+    Ok((who, one_line(note, MAX_NOTE)))
 }
 
 /// Trimmed, without control characters, and not longer than `max`.

@@ -1,18 +1,29 @@
 //! Samples of an alert's transmitter: asked of the nodes whose findings it rests on, and given out once they are there.
 
-use super::{Desk, Problem, now, page};
+use super::{Desk, Problem, act, now, page};
 use crate::cell::CellKey;
-use crate::hub::alert::{Alert, AlertError, AlertId};
+use crate::hub::alert::{Act, Alert, AlertError, AlertId};
 use crate::hub::store::Store;
 use crate::hub::store::snippets::{Snippet, SnippetState};
 use crate::observation::envelope::reopen;
 use crate::observation::{Item, NodeId, Octets};
 use crate::units::Timestamp;
+use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
+use serde::Deserialize;
 use std::collections::BTreeMap;
+
+/// The form.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asking {
+    who: String,
+    #[serde(default)]
+    note: String,
+}
 
 /// The section of the alert's page.
 pub(super) fn section(alert: &Alert, snippets: &[Snippet]) -> Markup {
@@ -47,6 +58,8 @@ pub(super) fn section(alert: &Alert, snippets: &[Snippet]) -> Markup {
             }
             @if can_ask {
                 form method="post" action={ "/alerts/" (alert.id) "/samples" } {
+                    label { "Your name" input name="who" required maxlength="80" autocomplete="name"; }
+                    label { "Note (optional)" input name="note" maxlength="500"; }
                     button type="submit" { "Ask the nodes for samples" }
                 }
             }
@@ -66,8 +79,8 @@ fn how_far(snippet: &Snippet) -> String {
     }
 }
 
-/// Asks every node whose findings the alert rests on, each about the newest of the moments that are kept.
-fn ask_all(store: &Store, alert: &Alert) -> Result<usize, AlertError> {
+/// Every node whose findings the alert rests on, and the newest of the moments that are kept.
+fn moments(store: &Store, alert: &Alert) -> Result<BTreeMap<NodeId, (Timestamp, CellKey)>, AlertError> {
     let mut moments: BTreeMap<NodeId, (Timestamp, CellKey)> = BTreeMap::new();
     for (row, origin) in alert.evidence.iter().filter_map(|row| Some((row, row.origin.as_ref()?))) {
         let Some(octets) = store.signed(origin)? else { continue };
@@ -85,24 +98,30 @@ fn ask_all(store: &Store, alert: &Alert) -> Result<usize, AlertError> {
             }
         }
     }
-    for (node, (at, cell)) in &moments {
-        store.ask(alert.id.0, node, (*cell, *at), now())?;
-    }
-    Ok(moments.len())
+    Ok(moments)
 }
 
-/// `POST /alerts/{id}/samples`.
-pub(super) async fn ask(State(desk): State<Desk>, Path(id): Path<i64>) -> Result<Redirect, Problem> {
+/// `POST /alerts/{id}/samples`. Written down first, so that nothing is asked for that the audit trail does not tell of.
+pub(super) async fn ask(
+    State(desk): State<Desk>,
+    Path(id): Path<i64>,
+    Form(fields): Form<Asking>,
+) -> Result<Redirect, Problem> {
+    let (who, note) = act::signed(&fields.who, &fields.note)?;
     let asked = desk.read(move |book, store| {
         let alert = book.alert(AlertId(id))?.ok_or(AlertError::NoSuchAlert(AlertId(id)))?;
-        ask_all(store, &alert)
+        let moments = moments(store, &alert)?;
+        if !moments.is_empty() {
+            book.act(alert.id, Act::AskForSamples(moments.len()), &who, &note, now())?;
+        }
+        for (node, (at, cell)) in &moments {
+            store.ask(id, node, (*cell, *at), now())?;
+        }
+        Ok(moments.len())
     });
     match asked.await? {
         0 => Err(Problem::new(StatusCode::CONFLICT, "no finding of a node is kept that samples could be asked for")),
-        nodes => {
-            tracing::info!(alert = id, nodes, "samples are asked for");
-            Ok(Redirect::to(&format!("/alerts/{id}#samples")))
-        }
+        _ => Ok(Redirect::to(&format!("/alerts/{id}#samples"))),
     }
 }
 

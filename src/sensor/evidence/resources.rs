@@ -21,8 +21,7 @@
 //!   6.12 (symbols)
 
 use super::broadcast::{Read, Snippet, Withheld, centred, stream};
-use super::symbols::Modulator;
-use crate::dsp::ofdm::Ofdm;
+use crate::dsp::ofdm::{Modulator, Ofdm};
 use crate::dsp::resample::Resampler;
 use crate::observation::lte::LteFields;
 use crate::observation::{Fields, FrameName, FrameTiming, Observation};

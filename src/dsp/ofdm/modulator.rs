@@ -1,19 +1,10 @@
 //! Symbols of OFDM made again from some of their subcarriers, at a time and with a carrier that need not be whole.
 
-use num_complex::{Complex32, Complex64};
+use super::{narrow, polar};
+use num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
-use std::f64::consts::TAU;
 use std::fmt;
 use std::sync::Arc;
-
-fn polar(turns: f64) -> Complex64 {
-    let (im, re) = (TAU * turns.fract()).sin_cos();
-    Complex64::new(re, im)
-}
-
-fn narrow(value: Complex64) -> Complex32 {
-    Complex32::new(value.re as f32, value.im as f32)
-}
 
 /// Distance from the carrier of subcarrier `place` of `count`, the carrier's own left out, in subcarriers.
 fn subcarrier(place: usize, count: usize) -> i64 {
@@ -21,7 +12,7 @@ fn subcarrier(place: usize, count: usize) -> i64 {
     if below < 0 { below } else { below + 1 }
 }
 
-/// Makes symbols of one length: the reverse of [`Ofdm::demodulate`](crate::dsp::ofdm::Ofdm::demodulate).
+/// Makes symbols of one length: the reverse of [`Ofdm::demodulate`](super::Ofdm::demodulate).
 pub struct Modulator {
     fft: Arc<dyn Fft<f32>>,
     /// The useful part, from its first whole sample on.
