@@ -14,17 +14,25 @@
 mod site;
 
 use daen::cell::CellKey;
+use daen::config::device::Device;
 use daen::config::sensor::Config;
 use daen::config::wall_clock;
-use daen::observation::{BroadcastBlock, Fields, Health, Item, Observation, Octets, Position};
+use daen::observation::{
+    BroadcastBlock, Clock, ClockError, ClockSource, Fields, Health, Item, NotDecoded, Observation, Octets, Position,
+    Schedule, SpectrumTile, TileCarrier,
+};
+use daen::radio::profile::Profile;
 use daen::radio::sigmf;
 use daen::radio::source::{Event, IqBlock, IqSource};
 use daen::rat::gsm;
+use daen::sensor::bands::{Table, union};
 use daen::sensor::cadence::Cadence;
 use daen::sensor::publish;
+use daen::sensor::scan::{Options, Plan};
+use daen::sensor::source;
 use daen::sensor::spool::{self, Class, Spool, new_boot};
 use daen::synth::border::{Border, BorderConfig};
-use daen::units::{Nanos, Timestamp};
+use daen::units::{Hz, Nanos, Ppb, Timestamp};
 use site::{Site, edit, has_mosquitto, load, wait_until};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -153,6 +161,53 @@ fn heard((broadcast, fields): &(Vec<BroadcastBlock>, Fields)) -> Vec<Observation
     list
 }
 
+/// What the node scans: all bands of both countries, at 20 Msps.
+fn plan() -> Plan {
+    let profile = Profile::named("hackrf-one", Path::new("")).unwrap();
+    let reach = source::reach(&profile, &Device { rate: Some(Hz(20e6)), ..Device::default() });
+    let bands = union(&["TH", "KH"].map(|country| Table::named(country, Path::new("")).unwrap()));
+    Plan::new(&bands, &reach, Options::default())
+}
+
+/// A tile of every window, each with ten carriers in it.
+fn tiles(at: Timestamp) -> Vec<Item> {
+    let plan = plan();
+    let tile = |center: Hz| {
+        let first_hz = (center.0 - 7.5e6) as u64 / 200_000 * 200_000;
+        let levels = |seed: u64| {
+            Octets((0..75u64).map(|n| (60 + (n * n + seed + first_hz / 200_000) * 37 % 61) as u8).collect())
+        };
+        let carrier = |n: u64| TileCarrier {
+            center_hz: first_hz + n * 1_400_000,
+            width_hz: 199_219,
+            shape: if n % 3 == 0 { "lte/nr" } else { "gsm" }.to_owned(),
+        };
+        SpectrumTile {
+            at_ns: at,
+            first_ns: at - Nanos::from_secs(86_400),
+            sweeps: 61_000,
+            first_hz,
+            step_hz: 200_000,
+            mean: levels(1),
+            most: levels(7),
+            noise: 71,
+            carriers: (0..10).map(carrier).collect(),
+        }
+    };
+    plan.windows().iter().map(|window| Item::Spectrum(Box::new(tile(window.center)))).collect()
+}
+
+/// Eight carriers that are recognised and not decoded.
+fn carriers(at: Timestamp) -> Vec<NotDecoded> {
+    let carrier = |n: u64| NotDecoded {
+        standard: "umts".to_owned(),
+        center_hz: 2_112_400_000 + n * 5_000_000,
+        width_hz: Some(3_843_750),
+        seen_ns: at,
+    };
+    (0..8).map(carrier).collect()
+}
+
 fn health(at: Timestamp, warnings: &[&str]) -> Item {
     Item::Health(Box::new(Health {
         at_ns: at,
@@ -172,6 +227,29 @@ fn health(at: Timestamp, warnings: &[&str]) -> Item {
         navigation: Some("fix with height, 9 of 12 satellites, pulse -120 ± 40 ns".to_owned()),
         config: Some("0123456789ab".to_owned()),
         interval_s: Some(900),
+        clock: Some(Clock {
+            source: ClockSource::GnssPps,
+            sigma_ns: Some(Nanos(120)),
+            locked: true,
+            since_ns: Some(at),
+        }),
+        clock_error: Some(ClockError { ppb: Ppb(-1234.5), sigma_ppb: Ppb(2.34) }),
+        celsius: Some(48.5),
+        latency_ms: Some(12),
+        schedules: vec![Schedule {
+            receiver: "driver=hackrf,serial=0000000000000000457863c82b3e451f".to_owned(),
+            doing: "sweep".to_owned(),
+            center_hz: 934_600_000,
+            windows: plan().windows().len() as u32,
+            candidates: 1,
+            steps: 12_345_678,
+            oldest_gsm_s: Some(1.4),
+            oldest_other_s: Some(6.3),
+            chance_60s: 0.987,
+            unreachable: vec![],
+        }],
+        // Once an hour.
+        not_decoded: if (at.0 / 900_000_000_000) % 4 == 0 { carriers(at) } else { vec![] },
         warnings: warnings.iter().map(|text| (*text).to_owned()).collect(),
         ..Health::default()
     }))
@@ -194,6 +272,10 @@ fn envelopes(contents: &(Vec<BroadcastBlock>, Fields)) -> Vec<(Timestamp, Class,
             list.push((now, Class::Observation, std::mem::take(&mut news)));
         }
         if now >= due {
+            // The first picture of each window comes soon, and then one a day.
+            if quarters % 96 == 0 {
+                routine.extend(tiles(now));
+            }
             routine.push(health(now, &[]));
             list.push((now, Class::Routine, std::mem::take(&mut routine)));
             due = now + quarter;

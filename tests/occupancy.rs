@@ -6,7 +6,8 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
-use daen::dsp::occupancy::{Occupancy, Shape, Signal, Survey};
+use daen::dsp::occupancy::{Occupancy, Shape, Signal, Survey, carriers};
+use daen::dsp::spectrum::Spectrum;
 use daen::units::Hz;
 use num_complex::Complex32;
 use rand::{RngExt, SeedableRng};
@@ -90,6 +91,43 @@ fn shift(samples: &mut [Complex32], hz: f64, rate: f64) {
 }
 
 const LTE_5: Ofdm = Ofdm { size: 512, used: 150, symbols: 7, pilots: true, extended: false };
+
+/// The carrier in a band of `rate` whose power over frequency is `power`, 40 dB over the noise.
+fn seen(rate: f64, power: impl Fn(f64) -> f64) -> (Shape, f64) {
+    let bins = 8192;
+    let at = |k: usize| (k as f64 - f64::from(bins) / 2.0) * rate / f64::from(bins);
+    let mean: Vec<f32> = (0..bins as usize).map(|k| (1e-10 + 1e-6 * power(at(k))) as f32).collect();
+    let found = carriers(&Spectrum { peak: mean.clone(), mean, segments: 1 }, Hz(rate));
+    assert_eq!(found.len(), 1, "{found:?}");
+    (found[0].shape, found[0].width.0)
+}
+
+#[test]
+fn the_width_of_a_carrier_goes_with_what_its_standard_says() {
+    let flat = |width: f64| move |hz: f64| if hz.abs() < width / 2.0 { 1.0 } else { 0.0 };
+    // TS 36.104 Release 17 table 5.6-1: resource blocks of 180 kHz in 1.4, 3, 5, 10, 15 and 20 MHz.
+    for blocks in [6, 15, 25, 50, 75, 100] {
+        let width = f64::from(blocks) * 180e3;
+        assert_eq!(seen(30.72e6, flat(width)).0, Shape::Multicarrier, "{blocks} resource blocks");
+    }
+    // TS 38.104 Release 17 table 5.3.2-1, FR1: of 25 to 50 MHz at 15 kHz and of 25 to 100 MHz at 30 kHz.
+    let narrow = [133, 160, 188, 216, 242, 270].map(|blocks| f64::from(blocks) * 180e3);
+    let wide = [65, 78, 92, 106, 119, 133, 162, 189, 217, 245, 273].map(|blocks| f64::from(blocks) * 360e3);
+    for width in narrow.into_iter().chain(wide) {
+        let (shape, measured) = seen(122.88e6, flat(width));
+        assert_eq!(shape, Shape::MulticarrierNr, "{width} Hz, measured {measured}");
+    }
+    // TS 25.104 Release 17 clause 6.8.1: a root raised cosine of roll-off 0.22 at 3.84 Mcps; its power is the raised cosine.
+    let umts = |hz: f64| {
+        let (inner, outer) = (3.84e6 * 0.39, 3.84e6 * 0.61);
+        let place = ((hz.abs() - inner) / (outer - inner)).clamp(0.0, 1.0);
+        0.5 + 0.5 * (std::f64::consts::PI * place).cos()
+    };
+    assert_eq!(seen(15.36e6, umts).0, Shape::Wide3840k);
+    // Of no standard, and cut by the edge of the band.
+    assert_eq!(seen(30.72e6, flat(7e6)).0, Shape::Unknown);
+    assert_eq!(seen(30.72e6, |hz| if hz > 10.86e6 { 1.0 } else { 0.0 }).0, Shape::Unknown);
+}
 
 #[test]
 fn lte_is_known_by_its_prefix_and_its_pilots() {

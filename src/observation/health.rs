@@ -78,6 +78,10 @@ pub struct Health {
     /// What each of its receivers that scan is at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schedules: Vec<Schedule>,
+    /// Carriers of standards that are recognised and not decoded, of the last day. Told every hour and when one is new; absent in reports
+    /// between.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_decoded: Vec<NotDecoded>,
     /// Signal that waited to be worked on, milliseconds: the longest of the moment before the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<u32>,
@@ -87,6 +91,20 @@ pub struct Health {
     /// Messages on the hub's topic refused since the start, tasks among them, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused: BTreeMap<String, u64>,
+}
+
+/// A carrier of a standard that is recognised by its structure and not decoded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotDecoded {
+    /// The standard, as in the summary of a recording: `umts`, `nr`, `lte`, `lte/nr`.
+    pub standard: String,
+    /// Its middle; that of the band where its edges are not seen.
+    pub center_hz: u64,
+    /// Distance between its edges, where they are seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width_hz: Option<u32>,
+    /// When it was recognised last.
+    pub seen_ns: Timestamp,
 }
 
 /// A carrier whose cells a node tells of every second.

@@ -11,7 +11,7 @@ pub mod lte;
 mod scan;
 
 pub use finding::{Evidence, Finding, Tier, VerdictClass};
-pub use health::{Dwell, Health};
+pub use health::{Dwell, Health, NotDecoded};
 pub use scan::{MAX_SHAPES, Schedule, SpectrumTile, TileCarrier};
 
 use crate::cell::{CellIdentity, CellKey, Rat, gsm_arfcn, lte_earfcn};

@@ -3,7 +3,7 @@
 use super::publish::Status;
 use super::spool::Stats;
 use crate::cell::{CellKey, Rat};
-use crate::observation::{Clock, ClockError, Dwell, Health, Position, Schedule};
+use crate::observation::{Clock, ClockError, Dwell, Health, NotDecoded, Position, Schedule};
 use crate::radio::live::Counts;
 use crate::units::Timestamp;
 use std::collections::BTreeMap;
@@ -76,6 +76,8 @@ pub struct Figures {
     pub dwells: Vec<Dwell>,
     /// What receivers that scan are at.
     pub schedules: Vec<Schedule>,
+    /// Carriers that are recognised and not decoded.
+    pub not_decoded: Vec<NotDecoded>,
     /// Signal that waits to be worked on, milliseconds.
     pub latency_ms: Option<u32>,
     /// The source.
@@ -192,6 +194,7 @@ impl Sampler {
             warnings: warnings(figures, machine),
             dwells: figures.dwells.clone(),
             schedules: figures.schedules.clone(),
+            not_decoded: figures.not_decoded.clone(),
             latency_ms: figures.latency_ms,
             tasks_taken: figures.link.tasks_taken,
             refused: figures.link.refused_by_reason.clone(),

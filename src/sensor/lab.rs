@@ -1,20 +1,27 @@
-//! Where samples that were kept are searched for what needs more time than they last: LTE over a wide stream.
+//! Where samples that were kept are searched for what needs more time than they last, LTE over a wide stream, and surveyed for
+//! standards that are recognised only.
 //!
 //! One thread and one buffer: while they are busy nothing is kept, and the window comes again. So the search costs a bounded part of
 //! one core, however much there is to be searched, and the receiver's own thread never waits for it.
 
 use crate::cell::Rat;
 use crate::dsp::compact::Compact;
+use crate::dsp::occupancy::{Occupancy, Survey};
 use crate::radio::source::StreamInfo;
 use crate::rat::{CellReport, Options, Receivers};
-use crate::units::Nanos;
+use crate::units::{Hz, Nanos, Timestamp};
 use num_complex::Complex32;
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// What is kept of a stream; two windows of LTE's search.
 pub const KEPT: Nanos = Nanos::from_millis(340);
 /// Samples kept at most: 340 ms at 20 Msps, 27 MB. Faster streams are kept for less.
 const MOST: usize = 6_800_000;
+/// The same place is surveyed so often at most: standards come and go with the building of networks.
+const SURVEY: Nanos = Nanos::from_secs(600);
+/// Places that are remembered for that; more than the windows of any plan.
+const PLACES: usize = 1024;
 
 /// A stretch of a stream that was kept, and what was found in it.
 #[derive(Debug)]
@@ -29,8 +36,13 @@ pub struct Kept {
     pub clipped: u64,
     /// How many it is to hold.
     pub wanted: usize,
+    /// It is to be searched for cells, or surveyed, or both.
+    pub search: bool,
+    survey: bool,
     /// What the receivers said last of every cell.
     pub reports: Vec<CellReport>,
+    /// What the survey recognised.
+    pub occupancy: Option<Occupancy>,
 }
 
 impl Kept {
@@ -50,6 +62,15 @@ pub struct Lab {
     done: Receiver<Kept>,
     /// The buffer, while it is free.
     spare: Option<Kept>,
+    /// When places were surveyed last, by window or centre.
+    surveyed: BTreeMap<Place, Timestamp>,
+}
+
+/// A window of the plan; where there is none, the tuning in kilohertz.
+type Place = (Option<usize>, i64);
+
+fn place(window: Option<usize>, info: &StreamInfo) -> Place {
+    (window, if window.is_some() { 0 } else { (info.center.0 * 1e-3).round() as i64 })
 }
 
 impl Lab {
@@ -67,29 +88,46 @@ impl Lab {
                 }
             }
         })?;
-        let info = StreamInfo {
-            stream: String::new(),
-            center: crate::units::Hz(0.0),
-            sample_rate: crate::units::Hz(1.0),
-            start: crate::units::Timestamp(0),
+        let info = StreamInfo { stream: String::new(), center: Hz(0.0), sample_rate: Hz(1.0), start: Timestamp(0) };
+        let spare = Kept {
+            window: None,
+            info,
+            samples: Compact::default(),
+            clipped: 0,
+            wanted: 0,
+            search: false,
+            survey: false,
+            reports: Vec::new(),
+            occupancy: None,
         };
-        let spare =
-            Kept { window: None, info, samples: Compact::default(), clipped: 0, wanted: 0, reports: Vec::new() };
-        Ok(Lab { jobs, done, spare: Some(spare) })
+        Ok(Lab { jobs, done, spare: Some(spare), surveyed: BTreeMap::new() })
     }
 
-    /// An empty buffer for a stretch that begins as `info` says; `None` while the lab is busy.
-    pub fn keep(&mut self, window: Option<usize>, info: StreamInfo) -> Option<Kept> {
+    /// An empty buffer for a stretch that begins as `info` says, which is to be searched for cells, or only surveyed now and then;
+    /// `None` while the lab is busy, or nothing is wanted of the stretch.
+    pub fn keep(&mut self, window: Option<usize>, info: StreamInfo, search: bool) -> Option<Kept> {
+        // A clock that was set back does not stop it.
+        let recent = |at: &Timestamp| (Nanos(0)..SURVEY).contains(&(info.start - *at));
+        let survey = !self.surveyed.get(&place(window, &info)).is_some_and(recent);
+        if !search && !survey {
+            return None;
+        }
         let mut kept = self.spare.take()?;
         let wanted = ((KEPT.as_secs_f64() * info.sample_rate.0) as usize).clamp(1, MOST);
         kept.samples.clear();
         kept.samples.reserve(wanted);
         kept.reports.clear();
-        Some(Kept { window, info, wanted, clipped: 0, ..kept })
+        Some(Kept { window, info, wanted, search, survey, clipped: 0, occupancy: None, ..kept })
     }
 
     /// Hands over a stretch that is complete.
     pub fn search(&mut self, kept: Kept) {
+        if kept.survey {
+            if self.surveyed.len() == PLACES {
+                self.surveyed.clear();
+            }
+            self.surveyed.insert(place(kept.window, &kept.info), kept.info.start);
+        }
         // There is one stretch at a time, so there is room for it.
         if let Err(error) = self.jobs.try_send(kept) {
             let (std::sync::mpsc::TrySendError::Full(kept) | std::sync::mpsc::TrySendError::Disconnected(kept)) = error;
@@ -109,12 +147,22 @@ impl Lab {
 }
 
 fn search(mut kept: Kept) -> Kept {
-    let mut receivers = Receivers::new(&kept.info, Options { only: Some(Rat::Lte), ..Options::default() });
+    let mut survey = kept.survey.then(|| Survey::new(kept.info.sample_rate));
+    let options = Options { only: Some(Rat::Lte), ..Options::default() };
+    let mut receivers = kept.search.then(|| Receivers::new(&kept.info, options));
     let mut live = Vec::new();
     kept.samples.for_each(|block| {
-        receivers.process(block, &mut live);
-        live.clear();
+        if let Some(receivers) = &mut receivers {
+            receivers.process(block, &mut live);
+            live.clear();
+        }
+        if let Some(survey) = &mut survey {
+            survey.process(block);
+        }
     });
-    receivers.finish(&mut kept.reports);
+    if let Some(receivers) = &mut receivers {
+        receivers.finish(&mut kept.reports);
+    }
+    kept.occupancy = survey.map(Survey::finish);
     kept
 }

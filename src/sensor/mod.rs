@@ -28,6 +28,7 @@ pub mod observe;
 pub mod pipeline;
 pub mod publish;
 pub mod receive;
+pub mod recognised;
 pub mod scan;
 pub mod source;
 pub mod spool;

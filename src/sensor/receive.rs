@@ -10,6 +10,7 @@ use super::health::{Band, band};
 use super::instrument::Instrument;
 use super::lab::{Kept, Lab};
 use super::observe::{Context, observe};
+use super::recognised::Recognised;
 use super::spool::Class;
 use super::tour::{Next, Tour};
 use super::waterfall::Waterfall;
@@ -59,6 +60,8 @@ pub struct Counters {
     pub latency_ms: AtomicU32,
     /// The stream is too fast for anything but its spectrum.
     pub spectrum_only: AtomicBool,
+    /// Standards that are recognised and not decoded.
+    pub recognised: Mutex<Recognised>,
 }
 
 /// What judges the streams of a node, of which there is one for all of its receivers.
@@ -135,9 +138,9 @@ impl Station<'_> {
                     }
                     if let Some(stream) = &mut stream {
                         stream.process(&block.samples, block.clipped);
-                        if let (Some(aside), Some(lab)) = (&mut aside, &mut lab) {
-                            aside.take(stream.info(), block, lab);
-                        }
+                    }
+                    if let (Some(aside), Some(lab)) = (&mut aside, &mut lab) {
+                        aside.take(block, lab);
                     }
                     let lost = reader.lost_samples();
                     self.counters.lost_samples.store(lost, Ordering::Relaxed);
@@ -160,7 +163,7 @@ impl Station<'_> {
                     rate = info.sample_rate;
                     let (fast, too_fast) = (lab.is_some() && rate.0 > FAST.0, lab.is_some() && rate.0 > FASTEST.0);
                     self.counters.spectrum_only.store(too_fast, Ordering::Relaxed);
-                    aside = (fast && !too_fast).then(Aside::default);
+                    aside = lab.is_some().then(|| Aside::new(info.clone(), fast && !too_fast));
                     let only = fast.then_some(Rat::Gsm);
                     let gsm = rat::gsm::Options { live: lab.is_some(), ..rat::gsm::Options::default() };
                     let options = rat::Options { only, gsm, watch_lte: fast, ..rat::Options::default() };
@@ -268,6 +271,10 @@ impl Station<'_> {
         }
         heard.restart();
         self.tell(&mut judge, heard, judged);
+        if let Some(occupancy) = kept.occupancy.take() {
+            let mut recognised = self.counters.recognised.lock().unwrap_or_else(PoisonError::into_inner);
+            recognised.take(&occupancy, &kept.info, &cells);
+        }
         cells
     }
 

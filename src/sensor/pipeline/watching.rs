@@ -3,7 +3,7 @@
 use super::{LOOK, SAMPLE, SETTLE, Shared, replace};
 use crate::config::sensor::Remark;
 use crate::config::wall_clock;
-use crate::observation::{ClockError, Dwell, Item, Schedule};
+use crate::observation::{ClockError, Dwell, Item, NotDecoded, Schedule};
 use crate::radio::live::Live;
 use crate::sensor::chrony;
 use crate::sensor::crew::Crew;
@@ -51,6 +51,10 @@ pub(super) struct Watching {
 
 /// The host's clock has been set where it is off by so much of what it was to be. Chosen: chrony steps by less once it has started.
 const SET: Nanos = Nanos::from_secs(60);
+/// Carriers that are told of as recognised and not decoded, at most; of several receivers too.
+const MOST_NOT_DECODED: usize = 64;
+/// They are told of again after so long: with all of them a report is twice as large.
+const LIST: Duration = Duration::from_secs(3600);
 /// How long that is told of.
 const TOLD: Nanos = Nanos::from_secs(3600);
 
@@ -117,6 +121,12 @@ impl Watching {
                 *newest = (*newest).max(*at);
             }
         }
+        let mut not_decoded: Vec<NotDecoded> = Vec::new();
+        for one in received {
+            not_decoded.extend(one.recognised.lock().unwrap_or_else(PoisonError::into_inner).at(now));
+        }
+        not_decoded.sort_by_key(|carrier| carrier.center_hz);
+        not_decoded.truncate(MOST_NOT_DECODED);
         Figures {
             clock: self.has_samples.then_some(place.clock),
             samples: sum(|one| one.samples.load(Ordering::Relaxed)),
@@ -132,6 +142,7 @@ impl Watching {
             last_decode: (last_decode != 0).then_some(Timestamp(last_decode)),
             clipped_ppm: received.iter().map(|one| one.clipped_ppm.load(Ordering::Relaxed)).max().unwrap_or(0),
             schedules: self.shared.schedules.iter().map(schedule).collect(),
+            not_decoded,
             latency_ms: latency.filter(|_| counts.is_some()),
             spool: self.spool.stats(),
             spool_limit: self.limit,
@@ -160,6 +171,7 @@ impl Watching {
         let mut told: Option<(Vec<String>, Vec<Dwell>)> = None;
         let mut at = Instant::now();
         let mut sampled: Option<(Instant, Machine)> = None;
+        let mut listed: Option<(Instant, Vec<(String, u64)>)> = None;
         let mut steps = Steps::default();
         let (begun, mut feed) = (at, self.notify.watchdog.map(Feed::new));
         loop {
@@ -190,6 +202,12 @@ impl Watching {
             let state = (crate::sensor::health::warnings(&figures, &machine), figures.dwells.clone());
             let changed = told.as_ref().is_none_or(|told| *told != state);
             if at.elapsed() >= self.interval || told.is_none() || (changed && at.elapsed() >= SETTLE) {
+                let carriers: Vec<(String, u64)> =
+                    figures.not_decoded.iter().map(|one| (one.standard.clone(), one.center_hz)).collect();
+                match &listed {
+                    Some((at, known)) if at.elapsed() < LIST && *known == carriers => figures.not_decoded.clear(),
+                    _ => listed = Some((Instant::now(), carriers)),
+                }
                 let health = self.sampler.report(now, &figures, &machine);
                 let class = if changed { Class::Health } else { Class::Routine };
                 if items.send((class, Item::Health(Box::new(health)))).is_err() {

@@ -1,15 +1,19 @@
-//! What of a fast stream goes to the lab: a stretch now and then.
+//! What of a stream that stays goes to the lab: a stretch now and then.
 
 use crate::radio::source::{IqBlock, StreamInfo};
 use crate::sensor::lab::{Kept, Lab};
 use crate::units::Nanos;
 
+/// From one question to the next where the lab takes nothing.
+const AGAIN: Nanos = Nanos::from_millis(20);
 /// From one stretch that is kept of such a stream to the next.
 const ASIDE_EVERY: Nanos = Nanos::from_secs(2);
 
-/// Stretches of a fast stream on their way to the lab.
-#[derive(Default)]
+/// Stretches of a stream on their way to the lab.
 pub(super) struct Aside {
+    /// They are to be searched for cells as well, because the stream is too fast for its own receivers to do that.
+    search: bool,
+    info: StreamInfo,
     pub(super) kept: Option<Kept>,
     /// Samples of the stream so far, and where the next stretch begins.
     at: u64,
@@ -17,10 +21,19 @@ pub(super) struct Aside {
 }
 
 impl Aside {
-    pub(super) fn take(&mut self, info: &StreamInfo, block: &IqBlock, lab: &mut Lab) {
+    pub(super) fn new(info: StreamInfo, search: bool) -> Aside {
+        Aside { search, info, kept: None, at: 0, next: 0 }
+    }
+
+    pub(super) fn take(&mut self, block: &IqBlock, lab: &mut Lab) {
+        let info = &self.info;
         if self.kept.is_none() && self.at >= self.next {
             let since = Nanos((self.at as f64 / info.sample_rate.0 * 1e9).round() as i64);
-            self.kept = lab.keep(None, StreamInfo { start: info.start + since, ..info.clone() });
+            self.kept = lab.keep(None, StreamInfo { start: info.start + since, ..info.clone() }, self.search);
+            if self.kept.is_none() {
+                // The lab is busy, or nothing is wanted of it: not asked again with every block.
+                self.next = self.at + (AGAIN.as_secs_f64() * info.sample_rate.0) as u64;
+            }
         }
         self.at += block.samples.len() as u64;
         if let Some(mut kept) = self.kept.take() {
