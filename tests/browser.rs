@@ -244,6 +244,10 @@ fn screenshots_of_every_page_are_left_where_they_are_asked_for() {
     browser.screenshot(&shots.join("empty-1280.png"));
     quiet_day(&mut journal);
     blaster_comes(&mut journal);
+    for day in 0..40 {
+        journal.picture("aran-east", 100 + day, 925_000_000, 90 + day as u8 * 2);
+        journal.picture("aran-east", 100 + day, 2_110_000_000, 150);
+    }
     journal.find(
         "poipet-market",
         &cell(936_200_000, 3, "520-18", 44, 120),
@@ -258,9 +262,15 @@ fn screenshots_of_every_page_are_left_where_they_are_asked_for() {
     );
     browser.wait_until("document.querySelectorAll('.alerts li').length === 3");
     assert_eq!(hub.post("/alerts/3/acknowledge", "same-origin", &[("who", "Dara"), ("note", "university?")]), 303);
-    for (name, path) in
-        [("alerts", "/"), ("alert", "/alerts/1"), ("nodes", "/nodes"), ("cells", "/cells"), ("rules", "/rules")]
-    {
+    for (name, path) in [
+        ("alerts", "/"),
+        ("alert", "/alerts/1"),
+        ("nodes", "/nodes"),
+        ("cells", "/cells"),
+        ("rules", "/rules"),
+        ("spectrum", "/nodes/aran-east/spectrum"),
+        ("window", "/nodes/aran-east/spectrum/925000000"),
+    ] {
         for (width, dark) in [(1280, false), (1280, true), (390, false)] {
             browser.screen(width, dark);
             browser.open(&hub.url(path));
@@ -308,7 +318,23 @@ fn every_answer_carries_the_security_headers_and_pages_are_whole_without_scripts
         }
         assert!(!body.contains(" style=") && !body.contains("onclick"), "{path} has inline style or script");
     }
-    for path in ["/alerts/99", "/alerts/x", "/nowhere", "/static/nothing.js", "/api/alerts/99", "/api/evidence/a/b/1"] {
+    // What a node says of itself, and of signals that it does not decode.
+    let (_, _, nodes) = hub.get("/nodes");
+    for wanted in
+        ["umts at 2112.4 MHz, 3.8 MHz wide", "31 windows, 2 waiting", "98 % for", "out of reach: n257", "at most 7 ms"]
+    {
+        assert!(nodes.contains(wanted), "{wanted:?} is not in {nodes}");
+    }
+    for path in [
+        "/alerts/99",
+        "/alerts/x",
+        "/nodes/aran-east/spectrum/1",
+        "/nodes/A B/spectrum",
+        "/nowhere",
+        "/static/nothing.js",
+        "/api/alerts/99",
+        "/api/evidence/a/b/1",
+    ] {
         let (status, headers, body) = hub.get(path);
         assert!((400..500).contains(&status), "{path}: {status}");
         assert!(headers.contains("content-security-policy"), "{path}");
@@ -323,6 +349,46 @@ fn every_answer_carries_the_security_headers_and_pages_are_whole_without_scripts
     let signed = ureq::get(hub.url(&path)).call().unwrap().body_mut().read_to_vec().unwrap();
     let envelope = daen::observation::envelope::reopen(&signed).unwrap();
     assert_eq!(envelope.node.as_str(), text("node"));
+    hub.stop();
+}
+
+#[test]
+fn what_a_node_sees_of_the_spectrum_is_drawn_window_by_window_and_back_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = journal(&folder);
+    let mut hub = Hub::start(&journal.store, 0);
+    let page = "/nodes/aran-east/spectrum";
+    assert!(hub.get(page).2.contains("No picture of the spectrum has come yet"));
+    for day in 0..70 {
+        journal.picture("aran-east", 1 + day, 925_000_000, 90 + day as u8);
+    }
+    journal.picture("aran-east", 100, 2_110_000_000, 150);
+    journal.picture("poipet-market", 100, 925_000_000, 99);
+    // An alert behind them tells that the analysis has come by.
+    blaster_comes(&mut journal);
+    hub.published(2);
+    let tiles = |node: &str| -> Vec<serde_json::Value> {
+        serde_json::from_str(&hub.get(&format!("/api/nodes/{node}/spectrum")).2).unwrap()
+    };
+    let newest: Vec<_> =
+        tiles("aran-east").iter().map(|tile| (tile["first_hz"].clone(), tile["most"].clone())).collect();
+    let most = |level: u8| -> String {
+        (0..100u8).map(|n| format!("{:02x}", if n == 40 { level } else { 60 + n % 3 })).collect()
+    };
+    assert_eq!(newest, [(925_000_000.into(), most(159).into()), (2_110_000_000u64.into(), most(150).into())]);
+    assert_eq!((tiles("poipet-market").len(), tiles("aran-north").len()), (1, 0));
+    let (_, _, all) = hub.get(page);
+    assert!(
+        all.contains("924.9 to 944.9 MHz") && all.contains("2109.9 to 2129.9 MHz") && all.contains("gsm 933.0 MHz")
+    );
+    assert_eq!(all.matches("<svg").count(), 2);
+    let (status, _, window) = hub.get(&format!("{page}/925000000"));
+    assert_eq!((status, window.matches("<svg").count()), (200, 2));
+    assert!(window.contains("60 pictures"), "the oldest ten have gone: {window}");
+    // The newest line has the carrier at its strongest: 99 octets above the noise are nearly all of the scale.
+    let row = |y: usize| format!(r##"<rect x="40" y="{y}" width="1" height="1" fill="##);
+    let colour = |y: usize| window.split(&row(y)).nth(1).and_then(|rest| rest.split('"').nth(1)).unwrap().to_owned();
+    assert_eq!((colour(0).as_str(), colour(59).as_str()), ("#d2e21b", "#2a788e"));
     hub.stop();
 }
 

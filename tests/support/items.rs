@@ -177,6 +177,23 @@ impl Journal {
         self.send(pole, second, items.collect());
     }
 
+    /// A pole's picture of 925 to 945 MHz, or of 20 MHz from elsewhere on, with a carrier at slot 40 that is `most` octets strong.
+    pub fn picture(&mut self, pole: &str, second: i64, first_hz: u64, most: u8) {
+        let levels = |carrier: u8| Octets((0..100).map(|n| if n == 40 { carrier } else { 60 + n % 3 }).collect());
+        let tile = SpectrumTile {
+            at_ns: self.at(second),
+            first_ns: self.at(second - 60),
+            sweeps: 300,
+            first_hz,
+            step_hz: 200_000,
+            mean: levels(most / 2 + 30),
+            most: levels(most),
+            noise: 60,
+            carriers: vec![TileCarrier { center_hz: first_hz + 8_000_000, width_hz: 200_000, shape: "gsm".into() }],
+        };
+        self.send(pole, second, vec![Item::Spectrum(Box::new(tile))]);
+    }
+
     /// A pole says that it is well.
     pub fn health(&mut self, pole: &str, second: i64) {
         let at_ns = self.at(second);
@@ -200,6 +217,25 @@ impl Journal {
             samples: 86_000_000_000,
             cells: 4,
             last_decode_ns: Some(at_ns),
+            latency_ms: Some(7),
+            not_decoded: vec![NotDecoded {
+                standard: "umts".into(),
+                center_hz: 2_112_400_000,
+                width_hz: Some(3_840_000),
+                seen_ns: at_ns,
+            }],
+            schedules: vec![Schedule {
+                receiver: "driver=hackrf".into(),
+                doing: "sweep".into(),
+                center_hz: 934_600_000,
+                windows: 31,
+                candidates: 2,
+                steps: 40_000,
+                oldest_gsm_s: Some(1.4),
+                oldest_other_s: None,
+                chance_60s: 0.98,
+                unreachable: vec!["n257".into()],
+            }],
             ..Health::default()
         };
         self.send(pole, second, vec![Item::Health(Box::new(health))]);

@@ -359,6 +359,10 @@ impl Book {
         Ok(lock(&self.inner.desk).query_row("SELECT cursor FROM analysis", [], |row| row.get(0))?)
     }
 
+    pub(super) fn desk(&self) -> MutexGuard<'_, Connection> {
+        lock(&self.inner.desk)
+    }
+
     /// Every node, as the analysis left it.
     ///
     /// # Errors

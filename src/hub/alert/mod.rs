@@ -16,6 +16,7 @@ mod keep;
 mod lifecycle;
 mod rows;
 mod territory;
+mod tiles;
 pub mod words;
 
 pub use book::{Act, AlertError, Batch, Book, Cache, Filter, Resume};

@@ -30,6 +30,14 @@ CREATE TABLE IF NOT EXISTS timekeeping(one INTEGER PRIMARY KEY CHECK(one = 1), s
 -- The fixes of emitters that are followed, by number.
 CREATE TABLE IF NOT EXISTS journeys(emitter INTEGER, number INTEGER, state BLOB NOT NULL, PRIMARY KEY(emitter, number));
 CREATE TABLE IF NOT EXISTS node_views(name TEXT PRIMARY KEY, state BLOB NOT NULL);
+-- The newest pictures that nodes made of windows of the spectrum.
+CREATE TABLE IF NOT EXISTS tiles(
+    node TEXT NOT NULL,
+    first_hz INTEGER NOT NULL,
+    at_ns INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY(node, first_hz, at_ns)
+) WITHOUT ROWID;
 -- AUTOINCREMENT: a number is never used again.
 CREATE TABLE IF NOT EXISTS alerts(
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -60,7 +68,11 @@ pub(super) fn to_cbor(value: &impl Serialize) -> Vec<u8> {
     octets
 }
 
-fn from_cbor<T: DeserializeOwned>(octets: &[u8], table: &'static str, row: &dyn ToString) -> Result<T, AlertError> {
+pub(super) fn from_cbor<T: DeserializeOwned>(
+    octets: &[u8],
+    table: &'static str,
+    row: &dyn ToString,
+) -> Result<T, AlertError> {
     ciborium::from_reader(octets).map_err(|error: ciborium::de::Error<std::io::Error>| AlertError::Damaged {
         table,
         row: row.to_string(),

@@ -16,6 +16,8 @@ const AHEAD: Nanos = Nanos::from_secs(60);
 
 /// And behind by this much: the longest that a node may have been without a link before its envelopes arrive.
 const BEHIND: Nanos = Nanos::from_secs(400 * 86_400);
+/// What a node does not decode is told for so long after it was recognised.
+const DAY: Nanos = Nanos::from_secs(86_400);
 
 /// One batch at work.
 pub(super) struct Work<'a, 'b> {
@@ -48,15 +50,23 @@ impl Work<'_, '_> {
                 if health.position.is_some() {
                     node.position = health.position;
                 }
-                node.health = Some((**health).clone());
+                let mut health = (**health).clone();
+                if health.not_decoded.is_empty() {
+                    // Told once an hour only; what is a day old is gone.
+                    let before = node.health.take().map(|before| before.not_decoded).unwrap_or_default();
+                    health.not_decoded.extend(before.into_iter().filter(|one| health.at_ns - one.seen_ns <= DAY));
+                }
+                node.health = Some(health);
                 Some(at)
             }
             Item::Tombstone(tombstone) => {
                 self.fuse.node_mut(&origin.node).lost_items += u64::from(tombstone.items);
                 None
             }
-            // Kept with its envelope, for whoever asks; nothing is made of it.
-            Item::Spectrum(_) => None,
+            Item::Spectrum(tile) => {
+                self.batch.keep_tile(&origin.node, tile)?;
+                None
+            }
         };
         self.listened = self.listened.max(listened);
         let node = self.fuse.node_mut(&origin.node);

@@ -16,6 +16,7 @@ mod page;
 mod plan;
 mod rules;
 mod samples;
+mod spectrum;
 
 use super::alert::{AlertError, Book};
 use super::feeds;
@@ -156,6 +157,8 @@ fn router(store: Store, book: Book, config: WebConfig, closing: watch::Receiver<
         .route("/alerts/{id}/close", post(act::close))
         .route("/alerts/{id}/samples", post(samples::ask))
         .route("/nodes", get(nodes::page))
+        .route("/nodes/{node}/spectrum", get(spectrum::page))
+        .route("/nodes/{node}/spectrum/{first_hz}", get(spectrum::window))
         .route("/cells", get(cells::page))
         .route("/rules", get(rules::page))
         .route("/fragment/alerts", get(alerts::fragment))
@@ -166,6 +169,7 @@ fn router(store: Store, book: Book, config: WebConfig, closing: watch::Receiver<
         .route("/api/alerts/{id}", get(feeds::alert))
         .route("/api/alerts/{id}/geojson", get(feeds::geojson))
         .route("/api/nodes", get(feeds::nodes))
+        .route("/api/nodes/{node}/spectrum", get(spectrum::api))
         .route("/api/cells", get(feeds::cells))
         .route("/api/events", get(feeds::events))
         .route("/api/evidence/{node}/{boot}/{seq}", get(feeds::evidence))

@@ -3,7 +3,7 @@
 use super::page::{self, Page, Place};
 use super::{Desk, Problem, now};
 use crate::hub::feeds::{Node, nodes_of};
-use crate::observation::{Clock, ClockSource, Health};
+use crate::observation::{Clock, ClockSource, Health, Schedule};
 use crate::units::{Nanos, Timestamp};
 use axum::extract::State;
 use axum::response::Html;
@@ -78,6 +78,8 @@ fn card(node: &Node, now: Timestamp) -> Markup {
                 dt { "Position" }
                 dd { @match &node.position { Some(position) => (page::position(position)), None => "not known" } }
                 @if let Some(health) = &node.health { (vitals(health, now)) }
+                dt { "Spectrum" }
+                dd { a href={ "/nodes/" (node.node) "/spectrum" } { "what it sees" } }
                 dt { "Received" }
                 dd { (page::grouped(node.observations)) " observations, " (page::grouped(node.findings)) " findings" }
                 @if node.evicted + node.unlinked + node.refused > 0 {
@@ -130,6 +132,21 @@ fn vitals(health: &Health, now: Timestamp) -> Markup {
         }
         dt { "Samples lost" }
         dd { (page::grouped(health.lost_samples)) " of " (page::grouped(health.samples)) }
+        @for schedule in &health.schedules { (scanning(schedule)) }
+        @if let Some(latency) = health.latency_ms {
+            dt { "Waited" }
+            dd { "samples at most " (latency) " ms" }
+        }
+        @if !health.not_decoded.is_empty() {
+            dt { "Not decoded" }
+            dd { @for carrier in &health.not_decoded {
+                div {
+                    (carrier.standard) " at " (format!("{:.1} MHz", carrier.center_hz as f64 * 1e-6))
+                    @if let Some(width) = carrier.width_hz { (format!(", {:.1} MHz wide", f64::from(width) * 1e-6)) }
+                    ", " (page::ago(carrier.seen_ns, now))
+                }
+            } }
+        }
         @if !health.dwells.is_empty() {
             dt { "Dwells on" }
             dd { @for dwell in &health.dwells {
@@ -147,6 +164,23 @@ fn vitals(health: &Health, now: Timestamp) -> Markup {
         dd {
             "daen " (health.version) ", started " (page::ago(health.started_ns, now))
             @if let Some(config) = &health.config { ", configuration " code { (config) } }
+        }
+    }
+}
+
+/// What a receiver that scans is at.
+fn scanning(schedule: &Schedule) -> Markup {
+    let age = |seconds: Option<f64>| seconds.map_or("not all yet".to_owned(), |seconds| format!("{seconds:.1} s"));
+    html! {
+        dt { "Scans" }
+        dd {
+            div { (schedule.receiver) ": " (schedule.doing) (format!(" at {:.1} MHz", schedule.center_hz as f64 * 1e-6)) }
+            div {
+                (page::count(schedule.windows as usize, "window", "windows")) ", " (schedule.candidates) " waiting; swept within "
+                (age(schedule.oldest_gsm_s)) " (GSM), " (age(schedule.oldest_other_s)) " (others)"
+            }
+            div { (format!("{:.0} % for a GSM transmitter on air for a minute", 100.0 * schedule.chance_60s)) }
+            @if !schedule.unreachable.is_empty() { div { "out of reach: " (schedule.unreachable.join(", ")) } }
         }
     }
 }
