@@ -3,8 +3,9 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
+use daen::cell::{CellIdentity, CellKey, Rat};
 use daen::observation::envelope::Task;
-use daen::observation::{Octets, SCHEMA};
+use daen::observation::{CarrierError, Clock, ClockSource, Level, Observation, Octets, ReceiverState, SCHEMA};
 use daen::radio::live::Live;
 use daen::radio::source::StreamInfo;
 use daen::sensor::bands::{Band, Table};
@@ -12,7 +13,7 @@ use daen::sensor::crew::Crew;
 use daen::sensor::scan::{Options, Plan, Reach};
 use daen::sensor::task::{Desk, Dwells};
 use daen::sensor::tour::Tour;
-use daen::units::{Hz, Nanos, Timestamp};
+use daen::units::{Db, Dbfs, Hz, Nanos, Ppb, Timestamp};
 use num_complex::Complex32;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -152,6 +153,21 @@ fn a_tone_of_the_receivers_own_does_not_hold_up_the_sweep() {
     assert!(air.tuned.len() > 80, "{}", air.tuned.len());
 }
 
+/// Asks for 947.4 MHz for so many seconds.
+fn task(now: Timestamp, seconds: i64) -> Task {
+    Task {
+        schema: SCHEMA,
+        task: Octets(vec![1; 16]),
+        node: "pole-1".parse().unwrap(),
+        rat: Rat::Gsm,
+        center_hz: 947_400_000,
+        from_ns: now,
+        until_ns: now + Nanos::from_secs(seconds),
+        issued_ns: now,
+        expires_ns: now + Nanos::from_secs(60),
+    }
+}
+
 #[test]
 fn what_the_hub_asks_for_comes_first_for_as_long_as_it_asks() {
     let dwells = Arc::new(Dwells::default());
@@ -159,18 +175,7 @@ fn what_the_hub_asks_for_comes_first_for_as_long_as_it_asks() {
     let mut air = Air::new(&dwells);
     air.run(1.0);
     let begun = air.now;
-    let task = Task {
-        schema: SCHEMA,
-        task: Octets(vec![1; 16]),
-        node: "pole-1".parse().unwrap(),
-        rat: daen::cell::Rat::Gsm,
-        center_hz: 947_400_000,
-        from_ns: begun,
-        until_ns: begun + Nanos::from_secs(5),
-        issued_ns: begun,
-        expires_ns: begun + Nanos::from_secs(60),
-    };
-    desk.take(task, begun).unwrap();
+    desk.take(task(begun, 5), begun).unwrap();
     let before = air.tuned.len();
     air.run(8.0);
     let there: Vec<Timestamp> =
@@ -180,6 +185,72 @@ fn what_the_hub_asks_for_comes_first_for_as_long_as_it_asks() {
     let next = air.tuned[before..].iter().find(|(_, at)| *at > there[0]).unwrap();
     let stayed = (next.1 - there[0]).as_secs_f64();
     assert!((4.0..7.5).contains(&stayed), "{stayed}");
+}
+
+/// A cell that a dwell hears.
+fn heard(now: Timestamp, said: bool) -> Observation {
+    let identity = CellIdentity { plmns: vec![], area: Some(1), cell_id: Some(1) };
+    Observation {
+        at_ns: now,
+        first_ns: now,
+        clock: Clock { source: ClockSource::Free, sigma_ns: None, locked: false, since_ns: None },
+        position: None,
+        cell: CellKey { rat: Rat::Gsm, center_hz: 937_400_000, id: 1 },
+        identity: said.then_some(identity),
+        level: Level { dbfs: Dbfs(-40.0), dbm: None, sigma_db: Db(1.0) },
+        snr_db: Db(20.0),
+        carrier: CarrierError { hz: Hz(0.0), ppb: Ppb(0.0), sigma_ppb: Ppb(1.0) },
+        timing: None,
+        bearing: None,
+        broadcast: vec![],
+        fields: None,
+        content_sha256: None,
+        receiver: ReceiverState::default(),
+    }
+}
+
+#[test]
+fn a_task_does_not_wait_for_the_end_of_a_decode_dwell_which_is_made_up_for_and_one_receiver_obeys() {
+    let reach = || Reach { usable: Hz(3.2e6), tuning: vec![[Hz(800e6), Hz(1e9)]], retune: Nanos::from_millis(10) };
+    let members = vec![
+        ("the first".to_owned(), vec![band(925.0, 960.0)], reach()),
+        ("the second".to_owned(), vec![band(869.0, 894.0)], reach()),
+    ];
+    let crew = Arc::new(Crew::new(members, Options::default()));
+    for (number, obeys) in [(0, true), (1, false)] {
+        let dwells = Arc::new(Dwells::default());
+        let mut desk = Desk::new("pole-1".parse().unwrap(), dwells.clone());
+        let mut air = Air::new(&dwells);
+        air.tour = air.tour.with_crew(crew.clone(), number);
+        air.run(1.0);
+        air.carriers.push(937.4e6);
+        let doing = |air: &Air| air.tour.schedule().lock().unwrap().doing.clone();
+        let until = |air: &mut Air, wanted: &str| {
+            for _ in 0..2000 {
+                if doing(air) == wanted {
+                    return;
+                }
+                air.run(0.004);
+            }
+            panic!("no {wanted} in eight seconds");
+        };
+        until(&mut air, "search");
+        air.tour.heard(&heard(air.now, false));
+        until(&mut air, "decode");
+        air.run(0.2);
+        assert_eq!(doing(&air), "decode", "it lasts for two seconds");
+        let asked = air.now;
+        desk.take(task(asked, 3), asked).unwrap();
+        air.run(0.05);
+        assert_eq!(doing(&air) == "task", obeys, "receiver {number}");
+        if obeys {
+            assert!((air.tuned.last().unwrap().0 - 947.8e6).abs() < 1.0);
+            assert!(air.tuned.last().unwrap().1 - asked <= Nanos::from_millis(20), "a block and a retune");
+            // When the task is over the dwell that was left is made up for.
+            until(&mut air, "decode");
+            assert!(air.now - asked >= Nanos::from_secs(3));
+        }
+    }
 }
 
 #[test]

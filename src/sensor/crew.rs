@@ -7,7 +7,7 @@
 
 use super::bands::Band;
 use super::scan::{Options, Reach, share};
-use crate::units::Nanos;
+use crate::units::{Hz, Nanos};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How long a receiver is out of order, or in order again, before its part changes hands. Chosen: opening a device again takes seconds.
@@ -93,6 +93,16 @@ impl Crew {
         state.members.get(number).map(|member| member.lent.clone())
     }
 
+    /// Whether receiver `number` is the first of those that deliver and reach `center`, and so the one that a task there is for; where
+    /// none of them delivers, each is.
+    pub fn is_first_to_reach(&self, number: usize, center: Hz) -> bool {
+        let state = self.lock();
+        let reaches =
+            |member: &&Member| member.reach.tuning.iter().any(|[least, most]| (least.0..=most.0).contains(&center.0));
+        let first = state.members.iter().position(|member| member.well && reaches(&member));
+        first.is_none_or(|first| first == number)
+    }
+
     /// For the health report: whose part others have.
     pub fn notes(&self) -> Vec<String> {
         let state = self.lock();
@@ -107,7 +117,6 @@ impl Crew {
 mod tests {
     use super::*;
     use crate::sensor::bands::Table;
-    use crate::units::Hz;
 
     fn band(name: &str, low: f64, high: f64) -> Band {
         let edges = format!("downlink_mhz = [{low}, {high}]\ngsm = true\nuse = \"-\"\nsource = \"-\"\n");

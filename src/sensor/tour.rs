@@ -256,7 +256,7 @@ impl Tour {
             (_, None) => {}
         }
         if wide && dwell.keeps && !dwell.searched {
-            dwell.kept = self.lab.keep(dwell.step.window, info.clone());
+            dwell.kept = self.lab.keep(dwell.step.window, info.clone(), true);
             if dwell.kept.is_some() {
                 dwell.step.length = Nanos(dwell.step.length.0.max(KEPT.0));
             }
@@ -317,10 +317,33 @@ impl Tour {
         }
         for dwell in self.dwells.at(now) {
             let center = Hz(dwell.center_hz as f64);
-            if self.tuning.iter().any(|[least, most]| (least.0..=most.0).contains(&center.0)) {
+            if self.is_ours(center) {
                 self.plan.task(center, TASK, dwell.until_ns);
             }
         }
+    }
+
+    /// A task there is this receiver's: it reaches it, and is the first of its crew that does.
+    fn is_ours(&self, center: Hz) -> bool {
+        self.tuning.iter().any(|[least, most]| (least.0..=most.0).contains(&center.0))
+            && self.crew.as_ref().is_none_or(|(crew, number, _)| crew.is_first_to_reach(*number, center))
+    }
+
+    /// Whether the hub asks for something while the dwell is a long one of the plan's own.
+    fn is_wanted_elsewhere(&self) -> bool {
+        let (Some(now), Some(dwell)) = (self.now(), &self.dwell) else { return false };
+        matches!(dwell.step.kind, Kind::Search | Kind::Decode)
+            && self.dwells.any(now)
+            && self.dwells.at(now).iter().any(|task| self.is_ours(Hz(task.center_hz as f64)))
+    }
+
+    /// Leaves the dwell for what the hub asks for; the plan comes back to it.
+    fn give_way(&mut self) -> Option<(StreamInfo, Options)> {
+        if let Some(kept) = self.dwell.take().and_then(|dwell| dwell.kept) {
+            self.lab.give_up(kept);
+        }
+        self.last = None;
+        self.choose()
     }
 
     /// Takes the next samples; what the station does next.
@@ -348,11 +371,14 @@ impl Tour {
                 dwell.kept = Some(kept);
             }
         }
-        if dwell.left > 0 && !dwell.hopeless {
+        let (before, was, goes_on) = (dwell.tuned, dwell.step, dwell.left > 0 && !dwell.hopeless);
+        let begun = if !goes_on {
+            self.conclude()
+        } else if self.is_wanted_elsewhere() {
+            self.give_way()
+        } else {
             return Next::Stay;
-        }
-        let (before, was) = (dwell.tuned, dwell.step);
-        let begun = self.conclude();
+        };
         match &mut self.dwell {
             // The search goes over into the decode dwell: its receivers know the cells already.
             Some(next)
