@@ -6,10 +6,10 @@ use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
 use daen::observation::Observation;
 use daen::radio::calibration::apply::Setting;
-use daen::radio::calibration::{Calibration, CalibrationError, Frequency, LevelPoint, LevelTable, RateDelay};
+use daen::radio::calibration::{Calibration, CalibrationError, Factor, Frequency, LevelPoint, LevelTable, RateDelay};
 use daen::radio::sigmf;
 use daen::rules::{self, Engine, Format, Register};
-use daen::sensor::calibrate::{Transferred, frequency, frequency_of, known_source, transfer};
+use daen::sensor::calibrate::{Transferred, frequency, frequency_of, imbalance, known_source, transfer};
 use daen::units::{Db, Dbm, Hz, Ppb};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -99,6 +99,25 @@ enum What {
         #[arg(long)]
         sigma: f64,
     },
+    /// Direct current and imbalance of the receiver, by a recording of a band with many signals, or of noise.
+    Iq {
+        /// A recording of at least a million samples, made without any correction.
+        recording: PathBuf,
+    },
+    /// The loss of cable and filters, or the antenna's factor, at a frequency, as it was measured by other means or its maker tells it.
+    Path {
+        /// Which of them.
+        what: PathPart,
+        /// The frequency, such as 947.4M.
+        #[arg(long, value_parser = parse_hz)]
+        at: Hz,
+        /// The loss in dB, or the factor in dB(1/m).
+        #[arg(long, allow_hyphen_values = true)]
+        db: f64,
+        /// One standard deviation, dB.
+        #[arg(long)]
+        sigma: f64,
+    },
     /// What a file says of a carrier.
     Show {
         /// The carrier, such as 947.4M.
@@ -108,6 +127,13 @@ enum What {
         #[arg(long = "gain", value_name = "NAME=DB", value_parser = parse_gain)]
         gains: Vec<(String, Db)>,
     },
+}
+
+/// What stands between the air and the receiver.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum PathPart {
+    Loss,
+    AntennaFactor,
 }
 
 /// How the receiver was set, and where the measurement is good.
@@ -202,6 +228,37 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             file.delay.retain(|delay| delay.rate_hz != *rate);
             file.delay.push(RateDelay { rate_hz: *rate, ns: *ns, sigma_ns: *sigma });
             format!("{ns} ± {sigma} ns at {} samples a second", rate.0)
+        }
+        What::Iq { recording } => {
+            let measured = imbalance(&mut sigmf::describe(recording, sigmf::Overrides::default())?.open()?)?;
+            let Some((iq, sigma)) = measured else {
+                bail!(
+                    "{}: too short, or its signals are not round: use a second of a busy band, or of noise with the antenna off",
+                    recording.display()
+                )
+            };
+            file.iq = Some(iq);
+            format!(
+                "direct current {:+.5} {:+.5} ± {:.5}, Q over I {:+.3} ± {:.3} dB, {:+.3} ± {:.3} degrees",
+                iq.dc_i,
+                iq.dc_q,
+                sigma.dc_i.max(sigma.dc_q),
+                iq.gain_db.0,
+                sigma.gain_db.0,
+                iq.phase_deg,
+                sigma.phase_deg
+            )
+        }
+        What::Path { what, at, db, sigma } => {
+            let path = &mut file.path;
+            let (factors, unit) = match what {
+                PathPart::Loss => (&mut path.loss, "dB of loss"),
+                PathPart::AntennaFactor => (&mut path.antenna_factor, "dB(1/m)"),
+            };
+            factors.retain(|factor| factor.hz != *at);
+            factors.push(Factor { hz: *at, db: Db(*db), sigma_db: Db(*sigma) });
+            factors.sort_by(|a, b| a.hz.0.total_cmp(&b.hz.0));
+            format!("{db} ± {sigma} {unit} at {} Hz", at.0)
         }
         What::Show { .. } => String::new(),
     };

@@ -5,6 +5,7 @@ use super::receive::{Hearing, Surroundings};
 use crate::cell::CellKey;
 use crate::dsp::spectrum::Welch;
 use crate::observation::{Clock, ClockError, ClockSource, Observation};
+use crate::radio::calibration::Imbalance;
 use crate::radio::source::{Event, IqBlock, IqSource, SourceError};
 use crate::rat;
 use crate::rules::Engine;
@@ -21,9 +22,103 @@ const SOURCE_PART: f64 = 0.02;
 const LEAST_SNR: Db = Db(20.0);
 /// Observations of two receivers that may be compared.
 const TOGETHER: Nanos = Nanos::from_secs(60);
+/// Parts that a recording is cut into, by which the uncertainty of an imbalance is told, and samples that each needs.
+const PARTS: usize = 16;
+const LEAST_OF_PART: u64 = 62_500;
+/// An imbalance that is less certain is none: signals of the recording that do not turn are taken for it. A tenth of the usual ones.
+const CERTAIN: (f64, f64) = (0.05, 0.3);
 /// Standard deviation over median absolute deviation; of a median over that of a mean.
 const OF_MAD: f64 = 1.4826;
 const OF_MEDIAN: f64 = 1.2533;
+
+/// Sums over one part of a recording.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moments {
+    count: u64,
+    i: f64,
+    q: f64,
+    ii: f64,
+    qq: f64,
+    iq: f64,
+}
+
+impl Moments {
+    fn add(&mut self, i: f64, q: f64) {
+        self.count += 1;
+        self.i += i;
+        self.q += q;
+        self.ii += i * i;
+        self.qq += q * q;
+        self.iq += i * q;
+    }
+
+    fn and(self, other: Moments) -> Moments {
+        Moments {
+            count: self.count + other.count,
+            i: self.i + other.i,
+            q: self.q + other.q,
+            ii: self.ii + other.ii,
+            qq: self.qq + other.qq,
+            iq: self.iq + other.iq,
+        }
+    }
+
+    /// Of round signals, whose I and Q are alike and independent, what is left is the receiver's own doing.
+    fn imbalance(&self) -> Imbalance {
+        let count = self.count as f64;
+        let (i, q) = (self.i / count, self.q / count);
+        let (ii, qq, iq) = (self.ii / count - i * i, self.qq / count - q * q, self.iq / count - i * q);
+        Imbalance {
+            dc_i: i,
+            dc_q: q,
+            gain_db: Db::from_ratio(qq / ii),
+            phase_deg: (iq / (ii * qq).sqrt()).clamp(-1.0, 1.0).asin().to_degrees(),
+        }
+    }
+}
+
+/// The imbalance of the receiver that made a recording of many signals, or of noise, with one standard deviation of each figure. `None`
+/// where it is shorter than a million samples, or its parts disagree: signals that do not turn, such as a carrier at the centre.
+///
+/// # Errors
+/// The source's.
+pub fn imbalance(source: &mut dyn IqSource) -> Result<Option<(Imbalance, Imbalance)>, SourceError> {
+    // Parts are taken in turn, block by block, so that each sees all of the recording.
+    let mut parts = [Moments::default(); PARTS];
+    let mut block = IqBlock::default();
+    let mut number = 0;
+    loop {
+        match source.read(BLOCK / PARTS, &mut block)? {
+            Event::Samples => {
+                let part = &mut parts[number % PARTS];
+                block.samples.iter().for_each(|sample| part.add(f64::from(sample.re), f64::from(sample.im)));
+                number += 1;
+            }
+            Event::Stream(_) => {}
+            Event::End => break,
+        }
+    }
+    if parts.iter().any(|part| part.count < LEAST_OF_PART / 2 || part.ii == 0.0 || part.qq == 0.0)
+        || parts.iter().map(|part| part.count).sum::<u64>() < LEAST_OF_PART * PARTS as u64
+    {
+        return Ok(None);
+    }
+    let all = parts.iter().copied().reduce(Moments::and).unwrap_or_default().imbalance();
+    let each = parts.map(|part| part.imbalance());
+    let sigma = |of: fn(&Imbalance) -> f64| {
+        let mean = each.iter().map(of).sum::<f64>() / PARTS as f64;
+        let squares = each.iter().map(|one| (of(one) - mean).powi(2)).sum::<f64>();
+        (squares / (PARTS * (PARTS - 1)) as f64).sqrt()
+    };
+    let sigma = Imbalance {
+        dc_i: sigma(|one| one.dc_i),
+        dc_q: sigma(|one| one.dc_q),
+        gain_db: Db(sigma(|one| one.gain_db.0)),
+        phase_deg: sigma(|one| one.phase_deg),
+    };
+    let certain = sigma.gain_db.0 <= CERTAIN.0 && sigma.phase_deg <= CERTAIN.1;
+    Ok(certain.then_some((all, sigma)))
+}
 
 /// Listens to all of `source` and gives the clock's error by the cells that the engine's register licenses, with their number.
 /// `None` where fewer than three were heard.

@@ -11,12 +11,16 @@ use crate::observation::{ClockError, Observation};
 use crate::radio::calibration::apply::{Correction, Setting};
 use crate::radio::calibration::{Calibration, CalibrationError};
 use crate::radio::source::{Event, IqBlock, IqSource, SourceError, StreamInfo};
-use crate::units::{Db, Dbfs, Hz, Nanos, Timestamp};
+use crate::units::{Db, Dbfs, Hz, Nanos, Ppb, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Carriers and calibration may differ by so many standard deviations before it is told, and by at least so much.
 const DISAGREE: (f64, f64) = (5.0, 300.0);
+
+/// The error of a sample clock that is locked to an outside reference, one standard deviation. Chosen: disciplined oscillators hold a tenth
+/// of it over a day; the rest is for one that has just lost its satellites.
+const OUTSIDE: ClockError = ClockError { ppb: Ppb(0.0), sigma_ppb: Ppb(5.0) };
 
 /// Why an instrument cannot be used as configured.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +54,8 @@ pub struct Instrument {
     refused: Option<String>,
     gains: BTreeMap<String, Db>,
     antenna: Option<String>,
+    /// The sample clock runs on an outside reference that a sensor of the device watches: without it no samples flow.
+    outside: bool,
     /// Each stream may be another receiver's: a recording.
     strangers: bool,
     reference: Mutex<Reference>,
@@ -85,6 +91,8 @@ impl Instrument {
             let settings = source::settings(device)?;
             instrument.gains = settings.gains.iter().map(|gain| (gain.name.clone(), gain.gain)).collect();
             instrument.antenna = settings.antenna;
+            let outside = settings.clock_source.is_some_and(|source| source != "internal");
+            instrument.outside = outside && settings.lock_sensor.is_some();
             named = argument(&device.args, "serial");
             model =
                 (!device.profile.is_empty() && !device.profile.ends_with(".toml")).then_some(device.profile.as_str());
@@ -152,8 +160,12 @@ impl Instrument {
         self.reference().add(licensed);
     }
 
-    /// The sample clock's error at `now`: by licensed cells where there are enough, by the calibration otherwise.
+    /// The sample clock's error at `now`: none to speak of where it is locked to an outside reference; by licensed cells where there are
+    /// enough, by the calibration otherwise.
     pub fn clock_error(&self, now: Timestamp) -> Option<ClockError> {
+        if self.outside {
+            return Some(OUTSIDE);
+        }
         let heard = self.reference().error(now);
         heard.or_else(|| self.good(now)?.clock_error(now, None))
     }
@@ -161,6 +173,12 @@ impl Instrument {
     /// What wants attention, in words that do not change all the time.
     pub fn warnings(&self, now: Timestamp) -> Vec<String> {
         let mut list: Vec<String> = self.refused.iter().cloned().collect();
+        if self.outside
+            && let Some(heard) = self.reference().error(now)
+            && heard.ppb.0.abs() > DISAGREE.1.max(DISAGREE.0 * heard.sigma_ppb.0)
+        {
+            list.push("licensed cells' carriers contradict the outside reference of the sample clock".to_owned());
+        }
         if let Some(calibration) = &self.calibration {
             if calibration.is_stale(now) {
                 list.push(format!(
@@ -227,7 +245,7 @@ mod tests {
     use super::*;
     use crate::cell::{CellKey, Rat};
     use crate::observation::{CarrierError, Clock, ClockSource, Level, ReceiverState};
-    use crate::units::{Ppb, SampleIndex};
+    use crate::units::SampleIndex;
     use num_complex::Complex32;
 
     const EXAMPLE: &str = include_str!("../../calibration/example-00000001.toml");
@@ -305,6 +323,23 @@ mod tests {
         instrument.apply(&mut observation, &stream(2.4e6));
         assert_eq!(observation.carrier.ppb, Ppb(-2000.0));
         assert_eq!(observation.receiver.clock_error, Some(error));
+    }
+
+    #[test]
+    fn a_clock_on_an_outside_reference_has_no_error_to_speak_of_and_cells_that_say_otherwise_are_told_of() {
+        let (mut instrument, at) = (instrument(), stream(2.4e6).start);
+        instrument.outside = true;
+        assert_eq!(instrument.clock_error(at), Some(ClockError { ppb: Ppb(0.0), sigma_ppb: Ppb(5.0) }));
+        assert_eq!(instrument.warnings(at), [""; 0]);
+        for number in 0..5 {
+            instrument.learn(&heard(at, 935_000_000 + 200_000 * number));
+        }
+        assert_eq!(instrument.clock_error(at), Some(OUTSIDE), "two parts in a million off, all of them");
+        assert!(
+            instrument.warnings(at)[0].contains("contradict the outside reference"),
+            "{:?}",
+            instrument.warnings(at)
+        );
     }
 
     struct Two(u8);
