@@ -44,6 +44,41 @@ static ALLOCATOR: Counting = Counting;
 fn neither_samples_nor_tunings_allocate_on_their_way_through_the_ring() {
     samples_of_a_recording();
     tunings();
+    #[cfg(feature = "sensor")]
+    spectrum_and_receivers_of_quiet_air();
+}
+
+/// What works on every sample of a receiver that stays, where nothing is on the air: spectrum, its tiles but for those that are sent, and
+/// the receivers of all GSM channels.
+#[cfg(feature = "sensor")]
+fn spectrum_and_receivers_of_quiet_air() {
+    use daen::cell::Rat;
+    use daen::rat::{self, Receivers};
+    use daen::sensor::waterfall::Waterfall;
+    use daen::units::Nanos;
+    let info = StreamInfo { stream: "quiet".to_owned(), center: Hz(947e6), sample_rate: Hz(2e6), start: Timestamp(0) };
+    let mut state = 1u64;
+    let mut part = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / 16_777_216.0 - 0.5
+    };
+    let noise: Vec<Complex32> = (0..4_000_000).map(|_| Complex32::new(part(), part()) * 1e-2).collect();
+    let gsm = rat::gsm::Options { live: true, ..rat::gsm::Options::default() };
+    let mut receivers = Receivers::new(&info, rat::Options { gsm, only: Some(Rat::Gsm), ..rat::Options::default() });
+    let mut waterfall = Waterfall::new(Hz(1.6e6), Nanos::from_secs(86_400));
+    waterfall.begin(&info);
+    let mut reports = Vec::new();
+    let mut counts = [0; 3];
+    for count in &mut counts {
+        *count = ALLOCATIONS.load(Ordering::Relaxed);
+        for block in noise.chunks(65_536) {
+            assert_eq!(waterfall.take(block), None);
+            receivers.process(block, &mut reports);
+        }
+    }
+    assert!(reports.is_empty(), "{reports:?}");
+    assert!(counts[1] > counts[0], "the counter counts what is made at first");
+    assert_eq!(counts[2] - counts[1], 0, "allocations in two seconds");
 }
 
 fn samples_of_a_recording() {

@@ -49,6 +49,8 @@ fn every_figure_has_its_source_beside_it() {
         for (i, line) in lines.iter().enumerate() {
             let Some((key, value)) = line.split_once(" = ") else { continue };
             let figure = [
+                "rates_hz",
+                "lo_offset_hz",
                 "rate_range_hz",
                 "bandwidths_hz",
                 "usable",
@@ -66,6 +68,12 @@ fn every_figure_has_its_source_beside_it() {
                 let said = value.contains('#') || i > 0 && lines[i - 1].starts_with('#');
                 assert!(said, "{name}.toml:{}: {line}: no source", i + 1);
             }
+        }
+        // Gains: beside one of an element's figures, or above the first of them for all.
+        let mut elements = text.split("[[gains]]");
+        let head = elements.next().unwrap_or_default().trim_end().lines().last().unwrap_or_default();
+        for element in elements.filter(|_| !head.starts_with('#')) {
+            assert!(element.contains('#'), "{name}.toml: no source of the gain{element}");
         }
     }
 }

@@ -6,8 +6,11 @@
 #[path = "scan_plan/plot.rs"]
 mod plot;
 
+use daen::config::device::Device;
+use daen::radio::profile::Profile;
 use daen::sensor::bands::{Band, Table, union};
 use daen::sensor::scan::{Found, Kind, Options, Plan, Reach, Step, share};
+use daen::sensor::source;
 use daen::units::{Hz, Nanos, Timestamp};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -29,8 +32,14 @@ fn bands() -> Vec<Band> {
     union(&["TH", "KH"].map(|country| Table::named(country, Path::new("")).unwrap()))
 }
 
-fn reach(usable: f64, highest: f64) -> Reach {
-    Reach { usable: Hz(usable), tuning: vec![[Hz(24e6), Hz(highest)]], retune: Nanos::from_millis(10) }
+/// What the node takes a receiver of a model to reach at a rate.
+fn reach(model: &str, rate: f64) -> Reach {
+    let profile = Profile::named(model, Path::new("")).unwrap();
+    source::reach(&profile, &Device { rate: Some(Hz(rate)), ..Device::default() })
+}
+
+fn wide() -> Reach {
+    reach("hackrf-one", 20e6)
 }
 
 fn seconds(seconds: f64) -> Nanos {
@@ -65,7 +74,7 @@ impl World {
     /// One step of the plan; whether it gave the blaster's identity.
     fn step(&mut self, blaster: &Blaster) -> (Step, bool) {
         let step = self.plan.next(self.now).unwrap();
-        let begin = self.now + Nanos::from_millis(10);
+        let begin = self.now + self.plan.retune();
         let end = begin + step.length;
         let on = begin >= blaster.from && end <= blaster.to;
         let inside = (step.center.0 - blaster.carrier.0).abs() <= self.usable.0 / 2.0 - 100e3;
@@ -136,31 +145,40 @@ fn within(cases: &[Option<f64>], limit: f64) -> f64 {
 
 #[test]
 fn a_wide_receiver_decodes_a_minute_long_blaster_within_thirty_seconds() {
-    let reach = reach(15e6, 6e9);
-    let cases = cases(&reach, 60.0);
-    let longest = cases.iter().map(|case| case.unwrap_or(f64::INFINITY)).fold(0.0, f64::max);
-    println!("20 Msps: half within {:.1} s, longest {longest:.1} s", median(&cases));
-    assert!(longest <= 30.0, "the longest took {longest} s");
+    // The quickest and the slowest to retune of those that reach all bands of GSM.
+    for model in ["hackrf-one", "usrp-b200", "limesdr-mini"] {
+        let cases = cases(&reach(model, 20e6), 60.0);
+        let longest = cases.iter().map(|case| case.unwrap_or(f64::INFINITY)).fold(0.0, f64::max);
+        println!("{model} at 20 Msps: half within {:.1} s, longest {longest:.1} s", median(&cases));
+        assert!(longest <= 30.0, "{model}: the longest took {longest} s");
+    }
 }
 
 #[test]
 fn a_narrow_receiver_knows_its_probability_and_is_nearly_certain_in_ninety_seconds() {
-    // An RTL-SDR: 2.4 Msps, and nothing above 1766 MHz.
-    let reach = reach(1.92e6, 1.766e9);
+    // One that tunes to nothing above 1766 MHz, and one that reaches all bands of GSM, with a retune that takes as long as two sweeps.
+    for (model, rate) in [("rtl-sdr-v3", 2.4e6), ("plutosdr", 2.5e6)] {
+        narrow(model, rate);
+    }
+    let plan = Plan::new(&bands(), &reach("rtl-sdr-v3", 2.4e6), Options::default());
+    let unreachable = ["3", "2", "39", "34", "1 n1", "40 n40", "41 n41", "38", "7 n7", "n78"];
+    assert_eq!(plan.unreachable(), unreachable, "and what it cannot reach");
+}
+
+fn narrow(model: &str, rate: f64) {
+    let reach = reach(model, rate);
     let (minute, two) = (cases(&reach, 60.0), cases(&reach, 120.0));
     let plan = Plan::new(&bands(), &reach, Options::default());
     let told = plan.chance(seconds(60.0), seconds(60.0));
     println!(
-        "2.4 Msps: on air 60 s: {:.1} % (told {:.1} %), half within {:.1} s; on air 120 s: {:.1} % within 90 s",
+        "{model} at {rate:e} samples a second: on air 60 s: {:.1} % (told {:.1} %), half within {:.1} s; on air 120 s: {:.1} % within 90 s",
         within(&minute, 60.0) * 100.0,
         told * 100.0,
         median(&minute),
         within(&two, 90.0) * 100.0
     );
-    assert!((within(&minute, 60.0) - told).abs() < 0.03, "what it says of itself is what it does");
-    assert!(within(&two, 90.0) >= 0.99);
-    let unreachable = ["3", "2", "39", "34", "1 n1", "40 n40", "41 n41", "38", "7 n7", "n78"];
-    assert_eq!(plan.unreachable(), unreachable, "and what it cannot reach");
+    assert!((within(&minute, 60.0) - told).abs() < 0.03, "{model}: what it says of itself is what it does");
+    assert!(within(&two, 90.0) >= 0.99, "{model}");
 }
 
 fn median(cases: &[Option<f64>]) -> f64 {
@@ -189,7 +207,7 @@ fn every_carrier_of_every_band_is_whole_in_some_window() {
 
 #[test]
 fn no_window_starves_however_noisy_the_others_are() {
-    let reach = reach(15e6, 6e9);
+    let reach = wide();
     let mut plan = Plan::new(&bands(), &reach, Options::default());
     let (gsm, other) = (plan.period(true), plan.period(false));
     let mut now = Timestamp(0);
@@ -197,7 +215,7 @@ fn no_window_starves_however_noisy_the_others_are() {
     let mut longest = [Nanos(0); 2];
     while now < Timestamp(0) + seconds(300.0) {
         let step = plan.next(now).unwrap();
-        now = now + Nanos::from_millis(10) + step.length;
+        now = now + plan.retune() + step.length;
         // All GSM windows always have something new, and nothing that can be decoded.
         plan.done(&step, if step.kind == Kind::Sweep { Found::Changed } else { Found::Nothing }, now);
         let window = step.window.unwrap();
@@ -219,7 +237,7 @@ fn no_window_starves_however_noisy_the_others_are() {
 
 #[test]
 fn a_task_comes_first_once_and_not_when_it_is_too_late() {
-    let reach = reach(15e6, 6e9);
+    let reach = wide();
     let mut plan = Plan::new(&bands(), &reach, Options::default());
     let at = |s: f64| Timestamp(0) + seconds(s);
     plan.task(Hz(947e6), seconds(2.0), at(5.0));
@@ -233,7 +251,7 @@ fn a_task_comes_first_once_and_not_when_it_is_too_late() {
 
 #[test]
 fn known_cells_are_decoded_again_and_otherwise_only_swept() {
-    let reach = reach(15e6, 6e9);
+    let reach = wide();
     let mut world = World::new(&reach, 7, Options::default());
     let mut decodes = vec![0; world.cells.len()];
     while world.now < Timestamp(0) + seconds(3600.0) {
@@ -242,15 +260,18 @@ fn known_cells_are_decoded_again_and_otherwise_only_swept() {
             decodes[step.window.unwrap()] += 1;
         }
     }
+    println!("decode dwells in an hour by window: {decodes:?}");
     for (window, (count, cells)) in decodes.iter().zip(&world.cells).enumerate() {
         assert!(!cells || *count >= 5, "window {window}: {count} in an hour");
+        // Six that are due, and what the sweeps took for new.
+        assert!(*count <= 18, "window {window}: {count} in an hour");
     }
 }
 
 #[test]
 fn several_receivers_share_the_spectrum_and_each_takes_what_it_reaches() {
     let bands = bands();
-    let (wide, narrow) = (reach(15e6, 6e9), reach(1.92e6, 1.766e9));
+    let (wide, narrow) = (wide(), reach("rtl-sdr-v3", 2.4e6));
     let options = Options::default();
     for reaches in [vec![wide.clone()], vec![wide.clone(), wide.clone()], vec![wide.clone(), narrow.clone()]] {
         let shares = share(&bands, &reaches, &options);
