@@ -5,6 +5,7 @@
 pub mod crc;
 pub mod dl_sch;
 pub mod gold;
+pub mod polar;
 pub mod rate_match;
 pub mod rate_match_turbo;
 pub mod tail_biting;

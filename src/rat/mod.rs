@@ -2,6 +2,7 @@
 
 pub mod gsm;
 pub mod lte;
+pub mod nr;
 
 use crate::cell::{CellIdentity, CellKey, Rat};
 use crate::l3;
@@ -53,6 +54,8 @@ pub struct Options {
     pub gsm: gsm::Options,
     /// LTE.
     pub lte: lte::Options,
+    /// NR.
+    pub nr: nr::Options,
     /// The one standard to receive; `None`: all.
     pub only: Option<Rat>,
     /// LTE cells that [`Receivers::learn`] is told of are followed, though the stream is not searched for them.
@@ -67,6 +70,7 @@ pub struct Receivers {
     gsm: Option<gsm::Receiver>,
     lte: Option<lte::carriers::Carriers>,
     watch: Option<lte::watch::Watch>,
+    nr: Option<nr::Receiver>,
     at: u64,
     waiting: Vec<CellReport>,
 }
@@ -79,6 +83,7 @@ impl Receivers {
             watch: options.watch_lte.then(|| lte::watch::Watch::new(stream, options.lte.clone())),
             gsm: wanted(Rat::Gsm).then(|| gsm::Receiver::new(stream, options.gsm)),
             lte: wanted(Rat::Lte).then(|| lte::carriers::Carriers::new(stream, options.lte)),
+            nr: wanted(Rat::Nr).then(|| nr::Receiver::new(stream, options.nr)),
             at: 0,
             waiting: Vec::new(),
         }
@@ -98,6 +103,9 @@ impl Receivers {
             }
             if let Some(watch) = &mut self.watch {
                 watch.process(now, &mut self.waiting);
+            }
+            if let Some(nr) = &mut self.nr {
+                nr.process(now, &mut self.waiting);
             }
             self.at += now.len() as u64;
             if self.at.is_multiple_of(SLICE) {
@@ -120,6 +128,9 @@ impl Receivers {
         }
         if let Some(watch) = &mut self.watch {
             watch.finish(reports);
+        }
+        if let Some(nr) = &mut self.nr {
+            nr.finish(reports);
         }
         reports.len() - before
     }
@@ -145,13 +156,14 @@ const STABLE: [&str; 8] = ["SI1", "SI13", "SI2", "SI2bis", "SI2quater", "SI2ter"
 /// What of a broadcast message describes the cell and not the moment; `None` where nothing does.
 ///
 /// GSM: the octets of messages that describe the cell. LTE: the MIB as reported, without its frame number, and of SIB1 and
-/// SystemInformation what [`l3::lte::stable`] leaves.
+/// SystemInformation what [`l3::lte::stable`] leaves. NR: the MIB as reported, without its frame number.
 pub fn stable_octets(rat: Rat, block: &BroadcastBlock) -> Option<Vec<u8>> {
     let octets = &block.octets.0;
     match (rat, block.name.as_str()) {
         (Rat::Gsm, name) if STABLE.contains(&name) => Some(octets.clone()),
         (Rat::Lte, "MIB") => Some(octets.clone()),
         (Rat::Lte, "SIB1" | "SI") => l3::lte::stable(octets),
+        (Rat::Nr, "MIB") => Some(octets.clone()),
         _ => None,
     }
 }

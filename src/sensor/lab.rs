@@ -1,4 +1,4 @@
-//! Where samples that were kept are searched for what needs more time than they last, LTE over a wide stream, and surveyed for
+//! Where samples that were kept are searched for what needs more time than they last, LTE and NR over a wide stream, and surveyed for
 //! standards that are recognised only.
 //!
 //! One thread and one buffer: while they are busy nothing is kept, and the window comes again. So the search costs a bounded part of
@@ -147,22 +147,19 @@ impl Lab {
 }
 
 fn search(mut kept: Kept) -> Kept {
-    let mut survey = kept.survey.then(|| Survey::new(kept.info.sample_rate));
-    let options = Options { only: Some(Rat::Lte), ..Options::default() };
-    let mut receivers = kept.search.then(|| Receivers::new(&kept.info, options));
     let mut live = Vec::new();
-    kept.samples.for_each(|block| {
-        if let Some(receivers) = &mut receivers {
+    for rat in [Rat::Lte, Rat::Nr].into_iter().filter(|_| kept.search) {
+        let mut receivers = Receivers::new(&kept.info, Options { only: Some(rat), ..Options::default() });
+        kept.samples.for_each(|block| {
             receivers.process(block, &mut live);
             live.clear();
-        }
-        if let Some(survey) = &mut survey {
-            survey.process(block);
-        }
-    });
-    if let Some(receivers) = &mut receivers {
+        });
         receivers.finish(&mut kept.reports);
     }
-    kept.occupancy = survey.map(Survey::finish);
+    if kept.survey {
+        let mut survey = Survey::new(kept.info.sample_rate);
+        kept.samples.for_each(|block| survey.process(block));
+        kept.occupancy = Some(survey.finish());
+    }
     kept
 }
