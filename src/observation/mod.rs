@@ -8,6 +8,7 @@ mod finding;
 pub mod gsm;
 mod health;
 pub mod lte;
+pub mod nr;
 mod scan;
 
 pub use finding::{Evidence, Finding, Tier, VerdictClass};
@@ -247,6 +248,8 @@ pub enum Fields {
     Gsm(gsm::GsmFields),
     /// MIB and system information of an LTE cell.
     Lte(Box<lte::LteFields>),
+    /// MIB and SIB1 of an NR cell.
+    Nr(Box<nr::NrFields>),
 }
 
 impl Fields {
@@ -254,7 +257,7 @@ impl Fields {
     pub fn gsm(&self) -> Option<&gsm::GsmFields> {
         match self {
             Fields::Gsm(fields) => Some(fields),
-            Fields::Lte(_) => None,
+            Fields::Lte(_) | Fields::Nr(_) => None,
         }
     }
 
@@ -262,7 +265,15 @@ impl Fields {
     pub fn lte(&self) -> Option<&lte::LteFields> {
         match self {
             Fields::Lte(fields) => Some(fields),
-            Fields::Gsm(_) => None,
+            Fields::Gsm(_) | Fields::Nr(_) => None,
+        }
+    }
+
+    /// The fields of an NR cell; `None` where it is another one.
+    pub fn nr(&self) -> Option<&nr::NrFields> {
+        match self {
+            Fields::Nr(fields) => Some(fields),
+            Fields::Gsm(_) | Fields::Lte(_) => None,
         }
     }
 }

@@ -85,6 +85,7 @@ impl Profile {
                 lte: Some(Box::new(LteProfile::of(fields))),
                 ..empty
             },
+            Fields::Nr(_) => empty,
         }
     }
 

@@ -5,6 +5,7 @@ use daen::cell::{CellKey, Plmn, Rat};
 use daen::l3::lte::{Message, parse_bcch_dl_sch};
 use daen::observation::gsm::GsmFields;
 use daen::observation::lte::LteFields;
+use daen::observation::nr::NrFields;
 use daen::observation::{Evidence, Fields, Finding, FrameName, Octets, Tier};
 use daen::units::{Nanos, Timestamp};
 use serde::Serialize;
@@ -43,6 +44,7 @@ struct CellLine<'a> {
 enum FieldsLine<'a> {
     Gsm(&'a GsmFields),
     Lte(&'a LteFields),
+    Nr(&'a NrFields),
 }
 
 /// What an LTE cell has besides.
@@ -179,6 +181,7 @@ fn cell_line<'a>(file: &'a str, cell: &'a Cell) -> CellLine<'a> {
         fields: seen.fields.as_ref().map(|fields| match fields {
             Fields::Gsm(fields) => FieldsLine::Gsm(fields),
             Fields::Lte(fields) => FieldsLine::Lte(fields),
+            Fields::Nr(fields) => FieldsLine::Nr(fields),
         }),
     }
 }
