@@ -2,6 +2,7 @@
 
 pub mod gsm;
 pub mod lte;
+pub mod nr;
 
 use crate::cell::{CellIdentity, CellKey, Rat};
 use crate::l3;

@@ -1,0 +1,3 @@
+//! NR broadcast receiver.
+
+pub mod transport_block;
