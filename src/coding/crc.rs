@@ -17,6 +17,8 @@ pub struct CyclicCode {
 pub const CRC24A: CyclicCode = CyclicCode::new(24, &[23, 18, 17, 14, 11, 10, 7, 6, 5, 4, 3, 1, 0], false);
 /// gCRC24B, of code blocks where a transport block was cut up; TS 36.212 clause 5.1.1.
 pub const CRC24B: CyclicCode = CyclicCode::new(24, &[23, 6, 5, 1, 0], false);
+/// gCRC24C, of NR's MIB and downlink control information; TS 38.212 clause 5.1.
+pub const CRC24C: CyclicCode = CyclicCode::new(24, &[23, 21, 20, 17, 15, 13, 12, 8, 4, 2, 1, 0], false);
 /// gCRC16, of the MIB and of downlink control information; TS 36.212 clause 5.1.1.
 pub const CRC16: CyclicCode = CyclicCode::new(16, &[12, 5, 0], false);
 /// gCRC8; TS 36.212 clause 5.1.1.

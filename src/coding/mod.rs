@@ -7,6 +7,7 @@ pub mod dl_sch;
 pub mod dl_sch_nr;
 pub mod gold;
 pub mod ldpc;
+pub mod polar;
 pub mod rate_match;
 pub mod rate_match_turbo;
 pub mod tail_biting;
