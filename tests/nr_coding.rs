@@ -5,7 +5,10 @@
 #![allow(clippy::unwrap_used)]
 
 use daen::coding::crc::CRC24C;
+use daen::coding::gold::Gold;
 use daen::coding::polar::{MAX_PAYLOAD, Parity, Polar};
+use daen::rat::nr::pbch::{Message, Pbch, SENT};
+use daen::rat::nr::sync::{pss, reference, sss};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -57,6 +60,62 @@ fn polar_blocks_are_encoded_and_decoded_as_the_independent_encoders_do() {
         if [108, 216, 432].contains(&sent.len()) {
             assert!((decoded.matched - (sent.len() as f32).sqrt()).abs() < 0.01, "{name}: {}", decoded.matched);
         }
+    }
+}
+
+/// The octets of a MIB in bits.
+fn octets(text: &str) -> [u8; 3] {
+    let [_, a, b, c] = u32::from_str_radix(text, 2).unwrap().to_be_bytes();
+    [a, b, c]
+}
+
+#[test]
+fn broadcast_blocks_are_coded_and_read_as_the_independent_coder_does() {
+    let mut pbch = Pbch::new();
+    for words in vectors("bch", 6) {
+        let [sfn, half, most, pci] = [1, 2, 3, 4].map(|i| words[i].parse::<u16>().unwrap());
+        // Its coder leaves the highest bit of k_SSB zero.
+        let low = u8::from_str_radix(&words[0][8..12], 2).unwrap();
+        let index = if most == 4 { 2 } else { 5 };
+        let message = Message { octets: octets(words[0]), sfn, half: half as u8, index, k_ssb: low };
+        let sent = bits(words[5]);
+        assert_eq!(pbch.coded(pci, &message), sent, "cell {pci}");
+        // What is not of clause 7.1 is held against `pbch_scrambling` below.
+        let mut scrambled = sent;
+        let mut gold = Gold::new(u32::from(pci));
+        gold.skip(usize::from(index) * SENT);
+        gold.scramble(&mut scrambled);
+        let i_bar = if most == 4 { index + 4 * half as u8 } else { index };
+        let (read, _) = pbch.decode(&clean(&scrambled), pci, i_bar, most as u8).unwrap();
+        assert_eq!(read, message);
+    }
+}
+
+#[test]
+fn the_scrambling_of_a_block_is_that_of_the_independent_library() {
+    for words in vectors("pbch_scrambling", 4) {
+        let (pci, index): (u32, usize) = (words[0].parse().unwrap(), words[1].parse().unwrap());
+        let mut gold = Gold::new(pci);
+        gold.skip(index * SENT);
+        let mut sequence = vec![0; SENT];
+        gold.fill(&mut sequence);
+        assert_eq!(sequence, bits(words[2]), "cell {pci}, block {index}");
+    }
+}
+
+#[test]
+fn synchronisation_and_reference_signals_are_those_of_the_independent_library() {
+    let signs = |values: &[f32]| values.iter().map(|value| u8::from(*value < 0.0)).collect::<Vec<u8>>();
+    for words in vectors("pss", 3) {
+        assert_eq!(signs(&pss(words[0].parse().unwrap())), bits(words[1]), "PSS {}", words[0]);
+    }
+    for words in vectors("sss", 10) {
+        assert_eq!(signs(&sss(words[0].parse().unwrap())), bits(words[1]), "SSS {}", words[0]);
+    }
+    for words in vectors("dmrs", 5) {
+        let own = reference(words[0].parse().unwrap(), words[1].parse().unwrap());
+        let parts: Vec<f32> = own.iter().flat_map(|value| [value.re, value.im]).collect();
+        assert_eq!(signs(&parts), bits(words[2]), "cell {}, i {}", words[0], words[1]);
     }
 }
 

@@ -46,17 +46,46 @@ impl Ofdm {
     /// # Panics
     /// Where `window` is not a symbol long or `out` holds as many values as it or more.
     pub fn demodulate(&mut self, window: &[Complex32], delay: f64, turns: f64, step: f64, out: &mut [Complex32]) {
-        let length = self.time.len();
-        assert!(window.len() == length && out.len() < length, "a symbol in, fewer subcarriers out");
-        rotate(window, &mut self.time, -turns, -step);
-        self.fft.process_with_scratch(&mut self.time, &mut self.scratch);
+        assert!(out.len() < self.time.len(), "fewer subcarriers out");
         let below = out.len() / 2;
         let (low, high) = out.split_at_mut(below);
+        self.transform(window, turns, step);
+        self.bins(delay, -(below as i64), low);
+        self.bins(delay, 1, high);
+    }
+
+    /// The same with DC: `out` takes the subcarriers from number `lowest` on, which is negative below DC.
+    ///
+    /// # Panics
+    /// Where `window` is not a symbol long or `out` does not end above DC, or reaches further than the transform.
+    pub fn demodulate_from(
+        &mut self,
+        window: &[Complex32],
+        delay: f64,
+        (turns, step): (f64, f64),
+        lowest: i64,
+        out: &mut [Complex32],
+    ) {
+        self.transform(window, turns, step);
+        let (low, high) = out.split_at_mut(lowest.unsigned_abs() as usize);
+        self.bins(delay, lowest, low);
+        self.bins(delay, 0, high);
+    }
+
+    fn transform(&mut self, window: &[Complex32], turns: f64, step: f64) {
+        assert!(window.len() == self.time.len(), "a symbol in");
+        rotate(window, &mut self.time, -turns, -step);
+        self.fft.process_with_scratch(&mut self.time, &mut self.scratch);
+    }
+
+    /// Subcarriers from `first` on, all on one side of DC.
+    fn bins(&self, delay: f64, first: i64, out: &mut [Complex32]) {
+        let length = self.time.len();
+        // The bins below DC stand at the end.
+        let place = first.rem_euclid(length as i64) as usize;
         let advance = delay / length as f64;
+        rotate(&self.time[place..], out, advance * first as f64, advance);
         let scale = 1.0 / (length as f32).sqrt();
-        // The bins below DC stand at the end, those above it begin with the second.
-        rotate(&self.time[length - below..], low, -advance * below as f64, advance);
-        rotate(&self.time[1..], high, advance, advance);
         out.iter_mut().for_each(|value| *value *= scale);
     }
 }

@@ -1,23 +1,44 @@
-//! What an NR cell broadcasts, as rules look at it: names and values of TS 38.331.
+//! What an NR cell broadcasts, as rules look at it, and how it was received: names and values of TS 38.331.
 //!
 //! A field whose name ends in a unit holds the physical value; the others hold the number of the standard, whose step the field
 //! names. Every part is `None` until a message that carries it was received.
 //!
 //! ## References
 //! - 3GPP TS 38.331 Release 17: RRC, clauses 6.2.2 (messages) and 6.3.2 (information elements)
+//! - 3GPP TS 38.211 and 38.215 Release 17: blocks and measurements
 
 use crate::cell::Plmn;
+use crate::units::Dbfs;
 use serde::{Deserialize, Serialize};
 
 /// Everything that one cell says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NrFields {
+    /// How its blocks were received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radio: Option<Radio>,
     /// MasterInformationBlock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mib: Option<Mib>,
     /// SystemInformationBlockType1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sib1: Option<Box<Sib1>>,
+}
+
+/// The synchronisation block that the figures of a report rest on: the strongest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Radio {
+    /// Spacing of its subcarriers, 15 or 30 kHz.
+    pub scs_khz: u16,
+    /// k_SSB, 0 to 31: subcarriers from the grid of resource blocks to the block, 24 and above where no SIB1 is announced;
+    /// TS 38.211 clause 7.4.3.1, TS 38.213 clause 13.
+    pub k_ssb: u8,
+    /// Which block of its half frame it is.
+    pub ssb_index: u8,
+    /// cellBarred of the MIB; TS 38.331 clause 6.2.2.
+    pub barred: bool,
+    /// SS-RSRP: mean power of an element of the secondary synchronisation signal; TS 38.215 clause 5.1.1.
+    pub ss_rsrp_dbfs: Dbfs,
 }
 
 /// MasterInformationBlock; TS 38.331 clause 6.2.2. The frame number is not part of it: it changes.

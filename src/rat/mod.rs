@@ -54,6 +54,8 @@ pub struct Options {
     pub gsm: gsm::Options,
     /// LTE.
     pub lte: lte::Options,
+    /// NR.
+    pub nr: nr::Options,
     /// The one standard to receive; `None`: all.
     pub only: Option<Rat>,
     /// LTE cells that [`Receivers::learn`] is told of are followed, though the stream is not searched for them.
@@ -68,6 +70,7 @@ pub struct Receivers {
     gsm: Option<gsm::Receiver>,
     lte: Option<lte::carriers::Carriers>,
     watch: Option<lte::watch::Watch>,
+    nr: Option<nr::Receiver>,
     at: u64,
     waiting: Vec<CellReport>,
 }
@@ -80,6 +83,7 @@ impl Receivers {
             watch: options.watch_lte.then(|| lte::watch::Watch::new(stream, options.lte.clone())),
             gsm: wanted(Rat::Gsm).then(|| gsm::Receiver::new(stream, options.gsm)),
             lte: wanted(Rat::Lte).then(|| lte::carriers::Carriers::new(stream, options.lte)),
+            nr: wanted(Rat::Nr).then(|| nr::Receiver::new(stream, options.nr)),
             at: 0,
             waiting: Vec::new(),
         }
@@ -99,6 +103,9 @@ impl Receivers {
             }
             if let Some(watch) = &mut self.watch {
                 watch.process(now, &mut self.waiting);
+            }
+            if let Some(nr) = &mut self.nr {
+                nr.process(now, &mut self.waiting);
             }
             self.at += now.len() as u64;
             if self.at.is_multiple_of(SLICE) {
@@ -121,6 +128,9 @@ impl Receivers {
         }
         if let Some(watch) = &mut self.watch {
             watch.finish(reports);
+        }
+        if let Some(nr) = &mut self.nr {
+            nr.finish(reports);
         }
         reports.len() - before
     }

@@ -1,4 +1,4 @@
-//! Where samples that were kept are searched for what needs more time than they last: LTE over a wide stream.
+//! Where samples that were kept are searched for what needs more time than they last: LTE and NR over a wide stream.
 //!
 //! One thread and one buffer: while they are busy nothing is kept, and the window comes again. So the search costs a bounded part of
 //! one core, however much there is to be searched, and the receiver's own thread never waits for it.
@@ -109,12 +109,14 @@ impl Lab {
 }
 
 fn search(mut kept: Kept) -> Kept {
-    let mut receivers = Receivers::new(&kept.info, Options { only: Some(Rat::Lte), ..Options::default() });
     let mut live = Vec::new();
-    kept.samples.for_each(|block| {
-        receivers.process(block, &mut live);
-        live.clear();
-    });
-    receivers.finish(&mut kept.reports);
+    for rat in [Rat::Lte, Rat::Nr] {
+        let mut receivers = Receivers::new(&kept.info, Options { only: Some(rat), ..Options::default() });
+        kept.samples.for_each(|block| {
+            receivers.process(block, &mut live);
+            live.clear();
+        });
+        receivers.finish(&mut kept.reports);
+    }
     kept
 }

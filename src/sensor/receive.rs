@@ -259,8 +259,15 @@ impl Station<'_> {
             if judge.engine.is_licensed(&observation) {
                 self.instrument.learn(&observation);
             }
-            let width = report.fields.as_ref().and_then(Fields::lte).and_then(|fields| fields.mib).map(|mib| mib.prb);
-            cells.push((observation.cell.carrier(), Hz(f64::from(width.unwrap_or(6)) * 180e3)));
+            let lte = report.fields.as_ref().and_then(Fields::lte).and_then(|fields| fields.mib);
+            let nr = report.fields.as_ref().and_then(Fields::nr).and_then(|fields| fields.radio);
+            let width = match (lte, nr) {
+                (Some(mib), _) => f64::from(mib.prb) * 180e3,
+                // Of an NR carrier the block's place is known, not its own.
+                (None, Some(radio)) => f64::from(radio.scs_khz) * 240e3,
+                (None, None) => 6.0 * 180e3,
+            };
+            cells.push((observation.cell.carrier(), Hz(width)));
             let mut findings = Vec::new();
             judge.engine.judge(&observation, &mut findings);
             // The same stretch of spectrum is searched again and again: told is what the cadence says.

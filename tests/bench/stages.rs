@@ -25,6 +25,7 @@ use daen::rat::gsm::coding::{BURST_BITS, Place, XcchDecoder, encode_xcch};
 use daen::rat::gsm::{Options, Receiver};
 use daen::rat::lte;
 use daen::rat::lte::watch::Watch;
+use daen::rat::nr;
 use daen::rat::{self, CellReport, Receivers};
 use daen::rules::{Config, Engine};
 use daen::synth::channel::Noise;
@@ -319,6 +320,21 @@ fn lte_search(bencher: Bencher, reach_khz: f64) {
     let options = lte::Options { max_offset: Hz(reach_khz * 1e3), ..lte::Options::default() };
     bencher.counter(ItemsCount::new(samples.len())).bench_local(|| {
         let mut receiver = lte::Receiver::new(&stream(1.92e6), options.clone());
+        let mut reports = Vec::new();
+        receiver.process(&samples, &mut reports);
+        reports.len()
+    });
+}
+
+/// The first window of NR's search in noise of 20 Msps, around all raster entries; the argument is the centre, MHz. Stream seconds a CPU
+/// second: items over 20 million.
+#[divan::bench(args = [1842.5, 3500.0], sample_count = 3, sample_size = 1)]
+fn nr_search(bencher: Bencher, center_mhz: f64) {
+    let mut samples = vec![Complex32::default(); 410_000];
+    Noise::new(2, Dbfs(-30.0), Hz(20e6)).add_to(SampleIndex(0), &mut samples);
+    let info = StreamInfo { center: Hz(center_mhz * 1e6), ..stream(20e6) };
+    bencher.counter(ItemsCount::new(samples.len())).bench_local(|| {
+        let mut receiver = nr::Receiver::new(&info, nr::Options::default());
         let mut reports = Vec::new();
         receiver.process(&samples, &mut reports);
         reports.len()

@@ -26,6 +26,8 @@ struct CellLine<'a> {
     bsic: Option<u16>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     lte: Option<LteLine>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    nr: Option<NrLine>,
     level_dbfs: f64,
     level_dbm: Option<f64>,
     snr_db: f64,
@@ -58,6 +60,17 @@ struct LteLine {
     phich: PhichLine,
     rsrp_dbfs: f64,
     rsrq_db: f64,
+}
+
+/// What an NR cell has besides.
+#[derive(Serialize)]
+struct NrLine {
+    pci: u16,
+    ssb_hz: u64,
+    scs_khz: u16,
+    k_ssb: u8,
+    ssb_index: u8,
+    barred: bool,
 }
 
 #[derive(Serialize)]
@@ -150,6 +163,7 @@ fn cell_line<'a>(file: &'a str, cell: &'a Cell) -> CellLine<'a> {
         cell_id: identity.and_then(|identity| identity.cell_id),
         bsic: (seen.cell.rat == Rat::Gsm).then_some(seen.cell.id),
         lte: seen.fields.as_ref().and_then(Fields::lte).and_then(|fields| lte_line(seen.cell.id, fields)),
+        nr: seen.fields.as_ref().and_then(Fields::nr).and_then(|fields| nr_line(seen.cell, fields)),
         level_dbfs: rounded(seen.level.dbfs.0, 10.0),
         level_dbm: seen.level.dbm.map(|level| rounded(level.0, 10.0)),
         snr_db: rounded(seen.snr_db.0, 10.0),
@@ -204,6 +218,17 @@ fn lte_line(pci: u16, fields: &LteFields) -> Option<LteLine> {
         phich: PhichLine { duration: name(mib.phich_extended), ng: mib.phich_ng() },
         rsrp_dbfs: rounded(radio.rsrp_dbfs.0, 10.0),
         rsrq_db: rounded(radio.rsrq_db.0, 10.0),
+    })
+}
+
+fn nr_line(cell: CellKey, fields: &NrFields) -> Option<NrLine> {
+    fields.radio.map(|radio| NrLine {
+        pci: cell.id,
+        ssb_hz: cell.center_hz,
+        scs_khz: radio.scs_khz,
+        k_ssb: radio.k_ssb,
+        ssb_index: radio.ssb_index,
+        barred: radio.barred,
     })
 }
 

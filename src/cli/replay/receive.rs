@@ -182,6 +182,10 @@ impl Run<'_> {
             self.outcome.not_supported.remove(&Signal::Lte);
             self.outcome.not_supported.remove(&Signal::LteOrNr);
         }
+        if self.outcome.cells.iter().any(|cell| cell.observation.cell.rat == Rat::Nr) {
+            self.outcome.not_supported.remove(&Signal::Nr);
+            self.outcome.not_supported.remove(&Signal::LteOrNr);
+        }
         if self.outcome.cells.iter().any(|cell| cell.counts.contains_key("emtc")) {
             self.outcome.not_supported.insert(Signal::Emtc);
         }

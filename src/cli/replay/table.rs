@@ -4,6 +4,7 @@ use super::receive::{Cell, Outcome, Seen};
 use daen::cell::{Rat, gsm_arfcn};
 use daen::dsp::occupancy::{Shape, Signal};
 use daen::observation::lte::LteFields;
+use daen::observation::nr::NrFields;
 use daen::observation::{Fields, Finding};
 use daen::radio::recording::Segment;
 use daen::units::Hz;
@@ -29,7 +30,7 @@ pub fn write(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
     }
     if !outcome.not_supported.is_empty() {
         let names: Vec<&str> = outcome.not_supported.iter().map(|signal| in_words(*signal)).collect();
-        paragraph(out, 2, &format!("Recognised, but not decoded by this version: {}.", names.join("; ")))?;
+        paragraph(out, 2, &format!("Recognised, but not decoded: {}.", names.join("; ")))?;
     }
     carriers(outcome, out)?;
     findings(&outcome.findings, out)
@@ -144,6 +145,8 @@ fn details(cell: &Cell, named: bool, out: &mut impl Write) -> std::io::Result<()
         }));
     } else if let Some(Fields::Lte(fields)) = &seen.fields {
         parts.extend(lte_parts(fields));
+    } else if let Some(Fields::Nr(fields)) = &seen.fields {
+        parts.extend(nr_parts(fields));
     } else if seen.cell.rat == Rat::Gsm {
         parts.push("no SYSTEM INFORMATION received: the cell has not said whose it is".to_owned());
     }
@@ -181,6 +184,17 @@ fn lte_parts(fields: &LteFields) -> Vec<String> {
     parts
 }
 
+/// What an NR cell shows and says.
+fn nr_parts(fields: &NrFields) -> Vec<String> {
+    let mut parts = Vec::new();
+    if let Some(radio) = fields.radio {
+        parts.push(format!("block {} of {} kHz, k_SSB {}", radio.ssb_index, radio.scs_khz, radio.k_ssb));
+        parts.push("heard MIB".to_owned());
+        parts.extend(radio.barred.then(|| "barred".to_owned()));
+    }
+    parts
+}
+
 fn nothing(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
     let mut channels = std::collections::BTreeSet::new();
     for segment in &outcome.segments {
@@ -204,7 +218,9 @@ fn nothing(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
     };
     let and = if channels.is_empty() { "" } else { "," };
     let others = match outcome.not_supported.is_empty() {
-        _ if outcome.seconds < LEAST_SECONDS => format!("{and} for nothing else: less than a millisecond is too short"),
+        _ if outcome.seconds < LEAST_SECONDS => {
+            format!("{and} for NR's blocks and nothing else: less than a millisecond is too short")
+        }
         true => format!("{and} for the structure of UMTS, LTE and NR carriers: nothing of these is here"),
         false => format!("{and} for the structure of UMTS, LTE and NR carriers"),
     };
