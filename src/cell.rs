@@ -6,7 +6,7 @@
 
 mod bands;
 
-pub use bands::{LteBand, lte_band, lte_downlink, lte_earfcn};
+pub use bands::{LteBand, lte_band, lte_downlink, lte_earfcn, nr_arfcn};
 
 use crate::units::Hz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -129,9 +129,36 @@ pub fn lte_earfcn(center_hz: u64, band: u16) -> Option<u32> {
     lte_band(band)?.channel(center_hz)
 }
 
+/// N_REF, the channel number of a frequency on NR's global raster below 24.25 GHz; TS 38.104 clause 5.4.2.1. `None` off the raster.
+pub fn nr_arfcn(hz: u64) -> Option<u32> {
+    let (from, step, first) = match hz {
+        0..3_000_000_000 => (0, 5_000, 0),
+        3_000_000_000..24_250_080_000 => (3_000_000_000, 15_000, 600_000),
+        _ => return None,
+    };
+    let above = hz - from;
+    above.is_multiple_of(step).then(|| first + (above / step) as u32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Cells that the configurations of srsRAN and OAI name by both, and the ends of the table.
+    #[test]
+    fn channel_numbers_of_nr_are_those_of_published_cells() {
+        for (hz, number) in [
+            (3_489_420_000, 632_628),
+            (2_680_100_000, 536_020),
+            (1_842_500_000, 368_500),
+            (3_619_200_000, 641_280),
+            (3_000_000_000, 600_000),
+            (24_249_990_000, 2_016_666),
+        ] {
+            assert_eq!(nr_arfcn(hz), Some(number), "{hz}");
+        }
+        assert_eq!((nr_arfcn(3_489_425_000), nr_arfcn(2_680_101_000), nr_arfcn(30_000_000_000)), (None, None, None));
+    }
 
     #[test]
     fn channel_numbers_of_bands_follow_one_another_and_lead_back() {

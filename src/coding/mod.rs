@@ -4,7 +4,9 @@
 
 pub mod crc;
 pub mod dl_sch;
+pub mod dl_sch_nr;
 pub mod gold;
+pub mod ldpc;
 pub mod polar;
 pub mod rate_match;
 pub mod rate_match_turbo;

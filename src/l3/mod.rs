@@ -1,8 +1,11 @@
 //! Broadcast messages: octets to fields.
 
+mod asn1;
 pub mod bits;
 pub mod gsm;
 pub mod lte;
+pub mod nr;
+mod packed;
 
 /// Why octets are no message. A field that is merely absent is `None` in the message, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -15,7 +15,7 @@ pub use finding::{Evidence, Finding, Tier, VerdictClass};
 pub use health::{Dwell, Health, NotDecoded};
 pub use scan::{MAX_SHAPES, Schedule, SpectrumTile, TileCarrier};
 
-use crate::cell::{CellIdentity, CellKey, Rat, gsm_arfcn, lte_earfcn};
+use crate::cell::{CellIdentity, CellKey, Rat, gsm_arfcn, lte_earfcn, nr_arfcn};
 use crate::units::{Db, Dbfs, Dbm, Hz, Nanos, Ppb, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -369,8 +369,8 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// ARFCN or EARFCN of its carrier; the latter by the bands that SIB1 names, because several bands have the same carriers. `None` where
-    /// that is not known, and for other standards.
+    /// ARFCN, EARFCN or NR-ARFCN of its carrier, of NR that of its synchronisation block; EARFCN by the bands that SIB1 names, because
+    /// several bands have the same carriers. `None` where that is not known, and for other standards.
     pub fn channel(&self) -> Option<u32> {
         match self.cell.rat {
             Rat::Gsm => gsm_arfcn(self.cell.center_hz).map(u32::from),
@@ -378,7 +378,8 @@ impl Observation {
                 let sib1 = self.fields.as_ref().and_then(Fields::lte)?.sib1.as_ref()?;
                 sib1.bands.iter().find_map(|&band| lte_earfcn(self.cell.center_hz, band))
             }
-            Rat::Umts | Rat::Nr => None,
+            Rat::Nr => nr_arfcn(self.cell.center_hz),
+            Rat::Umts => None,
         }
     }
 }

@@ -156,7 +156,8 @@ const STABLE: [&str; 8] = ["SI1", "SI13", "SI2", "SI2bis", "SI2quater", "SI2ter"
 /// What of a broadcast message describes the cell and not the moment; `None` where nothing does.
 ///
 /// GSM: the octets of messages that describe the cell. LTE: the MIB as reported, without its frame number, and of SIB1 and
-/// SystemInformation what [`l3::lte::stable`] leaves. NR: the MIB as reported, without its frame number.
+/// SystemInformation what [`l3::lte::stable`] leaves. NR: the MIB as reported, without its frame number, and what [`l3::nr::stable`] leaves
+/// of SIB1.
 pub fn stable_octets(rat: Rat, block: &BroadcastBlock) -> Option<Vec<u8>> {
     let octets = &block.octets.0;
     match (rat, block.name.as_str()) {
@@ -164,6 +165,7 @@ pub fn stable_octets(rat: Rat, block: &BroadcastBlock) -> Option<Vec<u8>> {
         (Rat::Lte, "MIB") => Some(octets.clone()),
         (Rat::Lte, "SIB1" | "SI") => l3::lte::stable(octets),
         (Rat::Nr, "MIB") => Some(octets.clone()),
+        (Rat::Nr, "SIB1") => l3::nr::stable(octets),
         _ => None,
     }
 }

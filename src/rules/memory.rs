@@ -2,7 +2,7 @@
 //! a week that it is not heard.
 
 use super::lte_past::LtePast;
-use super::octets::{first_type, sib1_identity};
+use super::octets::{first_type, nr_identity, sib1_identity};
 use crate::cell::{CellIdentity, CellKey, Plmn, Rat};
 use crate::observation::{BroadcastBlock, Evidence, Fields, Observation, Octets, Tier};
 use crate::units::{Db, Elapsed, Nanos, Timestamp};
@@ -251,7 +251,7 @@ fn update(entry: &mut Copies, block: &BroadcastBlock) {
 /// The area code that a block gives for this cell; `None` where the block is not the message that carries its identity.
 ///
 /// GSM: SYSTEM INFORMATION TYPE 3 has the cell identity in octets 4 and 5 and the location area identification in octets 6 to 10,
-/// counted from the L2 pseudo length; TS 44.018 table 9.1.35.1. LTE: SIB1. Other standards: the message that has the identity, whole.
+/// counted from the L2 pseudo length; TS 44.018 table 9.1.35.1. LTE, NR: SIB1. UMTS: the message that has the identity, whole.
 fn area_in(block: &BroadcastBlock, rat: Rat, identity: &CellIdentity) -> Option<Option<u32>> {
     let octets = &block.octets.0;
     let (plmn, cell_id, area) = match rat {
@@ -265,7 +265,11 @@ fn area_in(block: &BroadcastBlock, rat: Rat, identity: &CellIdentity) -> Option<
             let sib1 = sib1_identity(octets).filter(|_| block.name == "SIB1")?;
             (sib1.plmn, sib1.eci, sib1.tac)
         }
-        Rat::Umts | Rat::Nr => return (block.name == "SIB1").then_some(identity.area),
+        Rat::Nr => {
+            let sib1 = nr_identity(octets).filter(|_| block.name == "SIB1")?;
+            (sib1.plmn, sib1.nci, sib1.tac?)
+        }
+        Rat::Umts => return (block.name == "SIB1").then_some(identity.area),
     };
     (plmn.is_some() && plmn == identity.plmns.first().copied() && identity.cell_id == Some(cell_id))
         .then_some(Some(area))

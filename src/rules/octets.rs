@@ -1,8 +1,9 @@
-//! What LTE's broadcast octets say of themselves, as far as it takes to count copies: whose SIB1 it is, and which message of system
-//! information. Rules see no decoder; this reads the first bits alone.
+//! What broadcast octets of LTE and NR say of themselves, as far as it takes to count copies: whose SIB1 it is, and which message of
+//! system information. Rules see no decoder; this reads the first bits alone.
 //!
 //! ## References
 //! - 3GPP TS 36.331 Release 17, clause 6.2.2 (SystemInformation, SystemInformationBlockType1)
+//! - 3GPP TS 38.331 Release 17, clauses 6.2.2 (SIB1) and 6.3.2 (CellAccessRelatedInfo)
 //! - ITU-T X.691 (02/2021), unaligned packed encoding
 
 use crate::cell::Plmn;
@@ -14,7 +15,7 @@ struct Bits<'a> {
 }
 
 impl Bits<'_> {
-    /// The next `count` bits; `None` past the end.
+    /// The next `count` bits, 32 at most; `None` past the end.
     fn take(&mut self, count: usize) -> Option<u32> {
         let mut value = 0;
         for _ in 0..count {
@@ -23,6 +24,11 @@ impl Bits<'_> {
             self.at += 1;
         }
         Some(value)
+    }
+
+    /// The next bits where `present`; `Some(None)` where not.
+    fn optional(&mut self, present: bool, count: usize) -> Option<Option<u32>> {
+        if present { self.take(count).map(Some) } else { Some(None) }
     }
 
     /// The value of `count` decimal digits of four bits; `None` where one is none.
@@ -45,6 +51,51 @@ pub(super) struct Sib1Identity {
     pub(super) tac: u32,
     /// cellIdentity.
     pub(super) eci: u64,
+}
+
+/// What SIB1 of NR says of its cell in the first of its networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NrIdentity {
+    /// The first PLMN of the list whose digits are digits.
+    pub(super) plmn: Option<Plmn>,
+    /// trackingAreaCode; a cell that no terminal may camp on has none.
+    pub(super) tac: Option<u32>,
+    /// cellIdentity.
+    pub(super) nci: u64,
+}
+
+/// The identity in a SIB1 of NR; `None` where the octets are not one.
+pub(super) fn nr_identity(octets: &[u8]) -> Option<NrIdentity> {
+    let mut bits = Bits { octets, at: 0 };
+    // BCCH-DL-SCH-MessageType: c1, systemInformationBlockType1.
+    if bits.take(2)? != 0b01 {
+        return None;
+    }
+    // cellSelectionInfo is the first of eleven parts that are there or not; of its own five four are.
+    if bits.take(11)? >> 10 == 1 {
+        let parts = bits.take(4)?;
+        let widths = [3, 6, 5, 3];
+        bits.take(6)?;
+        for (part, width) in widths.into_iter().enumerate() {
+            bits.optional(parts >> (3 - part) & 1 == 1, width)?;
+        }
+    }
+    // Additions, cellReservedForOtherUse, the number of networks; of the first: additions, trackingAreaCode, ranac, PLMNs.
+    bits.take(1 + 1 + 4 + 1)?;
+    let parts = bits.take(2)?;
+    let (mut mcc, mut plmn) = (None, None);
+    for _ in 0..=bits.take(4)? {
+        if bits.take(1)? == 1 {
+            mcc = bits.digits(3)?;
+        }
+        let mnc_digits = bits.take(1)? + 2;
+        let mnc = bits.digits(mnc_digits)?;
+        plmn = plmn.or_else(|| Plmn::new(mcc?, mnc?, mnc_digits as u8));
+    }
+    let tac = bits.optional(parts & 2 != 0, 24)?;
+    bits.optional(parts & 1 != 0, 8)?;
+    let high = bits.take(4)?;
+    Some(NrIdentity { plmn, tac, nci: u64::from(high) << 32 | u64::from(bits.take(32)?) })
 }
 
 /// The identity in a SystemInformationBlockType1; `None` where the octets are not one.
@@ -113,6 +164,22 @@ mod tests {
         }
         assert_eq!(sib1_identity(&octets("00805c31186fe022")), None, "a SystemInformation");
         assert_eq!(sib1_identity(&octets("48481803")), None, "cut off");
+    }
+
+    #[test]
+    fn the_identity_in_sib1_of_real_nr_cells_is_what_another_decoder_reads() {
+        // Recordings nr/n3-pci500, singtel-n1 (an operator's), effnet-n78 (with ranac) and oai-n78, read by pycrate.
+        for (hex, plmn, tac, nci) in [
+            ("74810170104004020000c8002468a038050100401a0000066c", "001-01", 100, 0x0_0123_4501),
+            ("6c8800020a92804000cc07d5378ffe0031400420c30128", "525-01", 816, 0x1_f54d_e3ff),
+            ("648000030800804000004062020203c69084d01e0000232635", "001-01", 1, 0x8_8080_80f1),
+            ("64800a020800804000004002f1853a9084d07e0000269670cb", "001-01", 1, 0x0_00bc_614e),
+        ] {
+            let plmn = plmn.parse().ok();
+            assert_eq!(nr_identity(&octets(hex)), Some(NrIdentity { plmn, tac: Some(tac), nci }), "{hex}");
+        }
+        assert_eq!(nr_identity(&octets("0000000000000000000000000000")), None, "a SystemInformation");
+        assert_eq!(nr_identity(&octets("74810170104004020000c8")), None, "cut off");
     }
 
     #[test]

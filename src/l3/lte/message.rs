@@ -3,9 +3,9 @@
 use super::asn1::{Block, Enum, Extensible, RootBlock};
 use super::decode::service::WarningSegment;
 use super::decode::{radio, reselection, service, sib1};
-use super::packed::Packed;
 use super::tables::LATER_TYPES;
 use crate::l3::DecodeError;
+use crate::l3::packed::Packed;
 use crate::observation::lte::{
     EtwsPrimary, EutraLayer, Sib1, Sib2, Sib3, Sib4, Sib6, Sib7, Sib8, Sib13, TimeInfo, WarningKind,
 };

@@ -13,7 +13,6 @@ mod decode;
 pub mod encode;
 mod fold;
 mod message;
-mod packed;
 mod tables;
 mod text;
 

@@ -188,7 +188,7 @@ impl Cell {
             }),
             counts: self.counts.clone(),
             broadcast: self.broadcast.clone(),
-            fields: Some(Fields::Nr(Box::new(NrFields { radio: Some(radio) }))),
+            fields: Some(Fields::Nr(Box::new(NrFields { radio: Some(radio), ..NrFields::default() }))),
         }
     }
 }

@@ -23,10 +23,18 @@
 
 pub mod block;
 pub mod cell;
+pub mod coreset;
+pub mod dci;
 pub mod numerology;
 pub mod pbch;
+pub mod pdcch;
+pub mod pdsch;
+pub mod pilots;
 pub mod search;
+pub mod sib1;
+pub mod slot;
 pub mod sync;
+pub mod transport_block;
 
 use crate::radio::source::StreamInfo;
 use crate::rat::CellReport;

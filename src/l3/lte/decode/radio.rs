@@ -6,12 +6,12 @@ use crate::l3::lte::asn1::radio::{
     RachConfigCommon, Sib2 as PackedSib2, Sib2V8h0, Sib2V9e0, SoundingConfigCommon, SubframeAllocation,
     UeTimersAndConstants, UplinkPowerControlCommon,
 };
-use crate::l3::lte::packed::Packed;
 use crate::l3::lte::tables::{
     ALLOCATION_FRAMES, ALPHA_TENTHS, BARRING_PERCENT, BARRING_S, DELTA_F_1, DELTA_F_1B, DELTA_F_2, DELTA_SHIFT,
     GROUP_A_BITS, GROUP_B_OFFSET_DB, MODIFICATION_COEFF, N310, N311, NB_32NDS, PAGING_FRAMES, PRB, PREAMBLE_TRANS_MAX,
     RESPONSE_WINDOW, T300_MS, T310_MS, T311_MS, TIME_ALIGNMENT,
 };
+use crate::l3::packed::Packed;
 use crate::observation::lte::{
     AcBarring, AcBarringConfig, MbsfnSubframes, PrachConfig, PreamblesGroupA, PucchConfig, PuschConfig, RachConfig,
     Sib2, SoundingConfig, UeTimers, UplinkPower,

@@ -8,8 +8,8 @@ use crate::l3::lte::asn1::reselection::{
     Sib5 as PackedSib5, Sib5V8h0, Sib5V9e0, Sib6 as PackedSib6, Sib7 as PackedSib7, Sib8 as PackedSib8,
     SpeedStateReselectionPars, SpeedStateScaleFactors, ThresholdPair as PackedPair,
 };
-use crate::l3::lte::packed::Packed;
 use crate::l3::lte::tables::{PCI_COUNT, PRB, Q_HYST_DB, Q_HYST_SF_DB, Q_OFFSET_DB, SCALE_PERCENT, SPEED_S};
+use crate::l3::packed::Packed;
 use crate::observation::lte::{
     CdmaBand, CdmaCarrier, CdmaReselection, EutraLayer, GeranLayer, NeighbourCell, PciRange, Sib3, Sib4, Sib6, Sib7,
     Sib8, SpeedFactors, SpeedState, ThresholdPair, UtraLayer,

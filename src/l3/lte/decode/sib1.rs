@@ -7,8 +7,8 @@ use crate::l3::lte::asn1::sib1::{
     Digit, Mib as PackedMib, PlmnIdentity, SchedulingInfo, Sib1 as PackedSib1, V8h0, V9e0, V890, V920, V1130, V1250,
     V1310Presence,
 };
-use crate::l3::lte::packed::Packed;
 use crate::l3::lte::tables::{LATER_TYPES, PHICH_SIXTHS, PRB, SI_PERIOD_FRAMES, SI_WINDOW_MS};
+use crate::l3::packed::Packed;
 use crate::observation::lte::{BroadcastPlmn, Mib, Scheduling, Sib1, TddConfig};
 
 /// The MIB and the eight bits of the frame number that it carries: SFN / 4.
