@@ -51,6 +51,73 @@ fn scan_shows_the_same_cells_from_a_device_and_from_the_recording() {
     assert!(!text.contains('\x1b'), "{text}");
 }
 
+/// The number in front of ` samples lost here` in what a scan shows; it is not there where nothing was lost.
+fn lost_here(text: &str) -> u64 {
+    let before = text.split_once(" samples lost here").map(|(before, _)| before);
+    before.map_or(0, |before| before.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn scan_keeps_up_with_a_fast_receiver_as_a_node_does() {
+    if !inside("node::scan_keeps_up_with_a_fast_receiver_as_a_node_does", Place::Here, &[]) {
+        return;
+    }
+    let Some(gsm) = capture("gsm/vodafone-arfcn725-1M") else { return };
+    let Some(lte) = capture("lte/enb-warn25") else { return };
+    // Both recordings in 20 MHz of spectrum, at a quarter of the pace: what is tested is how much work is taken on, not how fast a
+    // machine is that builds other things meanwhile.
+    const SECONDS: f64 = 5.0;
+    let device = format!(
+        "driver=daentest,format=CS16,rates=20000000,mtu=65536,slow=4,scene={}@1000000@1847800000@0@1000@0.3;{}@5760000@1838e6@0@1000@0.3",
+        gsm.with_extension("sigmf-data").display(),
+        lte.with_extension("sigmf-data").display(),
+    );
+    let (profile, seconds) = (soapy::profile(), SECONDS.to_string());
+    let tuned = ["scan", "--device", &device, "--profile", &profile, "--freq", "1844M", "--rate", "20M"];
+    let scan = daen(&[&tuned[..], &["--seconds", &seconds]].concat());
+    let text = String::from_utf8_lossy(&scan.stdout).into_owned();
+    assert!(scan.status.success(), "{text}{}", String::from_utf8_lossy(&scan.stderr));
+    println!("{text}");
+    let samples = (SECONDS * 20e6) as u64;
+    let lost = lost_here(&text);
+    println!("{lost} of {samples} samples lost on their way to the receivers");
+    // Received whole, as a recording is, 680 million samples were lost of this scene for the 100 million that were received, and no cell
+    // of GSM was found. A machine that stops everything for a while costs a ring or two, an eighth of a second each.
+    assert!(lost < samples / 20, "{lost} of {samples} samples lost: {text}");
+    assert!(text.contains("LTE is searched in a stretch now and then"), "{text}");
+    // As truth.json has them.
+    for words in [["  GSM   1847.800", " 48  262-02 ", " 11225 "], ["  LTE   1838.000", " 77  001-01 ", " 105223 "]] {
+        let is = |line: &str| words.iter().all(|word| line.contains(word));
+        assert!(text.lines().any(is), "{words:?}: {text}");
+    }
+}
+
+#[test]
+fn scan_says_when_a_receiver_is_too_fast_to_decode() {
+    if !inside("node::scan_says_when_a_receiver_is_too_fast_to_decode", Place::Here, &[]) {
+        return;
+    }
+    let device = "driver=daentest,format=CS16,rates=61440000,slow=20";
+    let profile = soapy::profile();
+    let scan = daen(&[
+        "scan",
+        "--device",
+        device,
+        "--profile",
+        &profile,
+        "--freq",
+        "947.4M",
+        "--rate",
+        "61.44M",
+        "--seconds",
+        "0.1",
+    ]);
+    let (text, said) = (String::from_utf8_lossy(&scan.stdout), String::from_utf8_lossy(&scan.stderr));
+    assert!(scan.status.success() && text.contains("only the spectrum is looked at"), "{text}{said}");
+    assert!(said.contains("above 32 Msps"), "who asks for JSON is told as well: {said}");
+    assert!(text.contains('█') && text.contains("no cell heard"), "{text}");
+}
+
 #[test]
 fn scan_lists_devices_and_says_why_one_cannot_be_opened() {
     if !inside("node::scan_lists_devices_and_says_why_one_cannot_be_opened", Place::Here, &[]) {

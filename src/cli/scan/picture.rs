@@ -4,6 +4,7 @@ use super::View;
 use daen::cell::{CellKey, Rat, gsm_arfcn};
 use daen::dsp::spectrum::Spectrum;
 use daen::observation::Observation;
+use daen::sensor::receive::Effort;
 use daen::units::Hz;
 use std::io::Write;
 
@@ -85,6 +86,11 @@ fn head(view: &View, text: &mut String) {
     }
     let clipped = view.clipped as f64 / view.samples.max(1) as f64 * 100.0;
     parts.push(format!("{clipped:.2} % at full scale"));
+    match view.effort {
+        Effort::Whole => {}
+        Effort::Aside => parts.push("LTE is searched in a stretch now and then".to_owned()),
+        Effort::Spectrum => parts.push("too fast to decode: only the spectrum is looked at".to_owned()),
+    }
     if view.lost > 0 {
         parts.push(format!("{} samples lost here: too slow", view.lost));
     }

@@ -17,7 +17,8 @@ pub(super) struct Aside {
 }
 
 impl Aside {
-    pub(super) fn take(&mut self, info: &StreamInfo, block: &IqBlock, lab: &mut Lab) {
+    /// Takes the next samples of the stream; whether a stretch has gone to the lab.
+    pub(super) fn take(&mut self, info: &StreamInfo, block: &IqBlock, lab: &mut Lab) -> bool {
         if self.kept.is_none() && self.at >= self.next {
             let since = Nanos((self.at as f64 / info.sample_rate.0 * 1e9).round() as i64);
             self.kept = lab.keep(None, StreamInfo { start: info.start + since, ..info.clone() });
@@ -27,9 +28,10 @@ impl Aside {
             if kept.take(&block.samples, block.clipped) {
                 lab.search(kept);
                 self.next = self.at + (ASIDE_EVERY.as_secs_f64() * info.sample_rate.0) as u64;
-            } else {
-                self.kept = Some(kept);
+                return true;
             }
+            self.kept = Some(kept);
         }
+        false
     }
 }
