@@ -22,13 +22,12 @@ mod setup;
 mod stream;
 
 use crate::radio::convert::{Scale, first_absurd};
-use crate::radio::live::{Counts, Live};
+use crate::radio::live::{Actual, Counts, Live};
 use crate::radio::profile::Settings;
 use crate::radio::source::{Event, IqBlock, IqSource, SourceError, StreamInfo};
 use crate::units::{Nanos, SampleIndex, Timestamp};
 use account::{Break, Cause};
 use driver::{Chunk, Job, Mark, WORDS, Word};
-pub use setup::Actual;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -109,14 +108,6 @@ impl SoapySource {
             streams: 0,
             index: 0,
             chunk: None,
-        }
-    }
-
-    /// What the device really does, once it is open.
-    pub fn actual(&self) -> Option<&Actual> {
-        match &self.state {
-            State::Running(driver) => driver.opened.as_ref().map(|(actual, _)| actual),
-            State::Resting(_) => None,
         }
     }
 
@@ -285,6 +276,7 @@ impl SoapySource {
             }
             Ok(Word::Opened { actual, scale }) => {
                 driver.heard = Instant::now();
+                self.live.set_actual(actual.clone());
                 driver.opened = Some((actual, scale));
             }
             Ok(Word::Gone(why)) => self.fail(&why, false),

@@ -29,6 +29,7 @@
 //       vanish@N:MS   STREAM_ERROR; the device cannot be opened for MS
 //       zero@N:MS     readStream returns 0 at once for MS            unlock@N:MS  the sensor ref_locked says false for MS
 //   refuse=rate|rate-silently|gain|frequency|antenna|bandwidth|clock|open|stream|activate    that setting fails
+//   own_serial=S   the serial number that the device itself tells (none)
 //   close_ms=MS    closing the stream takes this long
 //   log=PATH       calls are appended, one a line; every call that has to do with transmitting is there as "TX ..."
 //
@@ -177,6 +178,12 @@ public:
 
     std::string getDriverKey() const override { return "daentest"; }
     std::string getHardwareKey() const override { return "daen test device"; }
+    SoapySDR::Kwargs getHardwareInfo() const override {
+        SoapySDR::Kwargs info;
+        const auto own = get(args, "own_serial", "");
+        if (!own.empty()) info["serial"] = own;
+        return info;
+    }
     size_t getNumChannels(const int direction) const override { return only_rx(direction, "getNumChannels") ? 1 : 1; }
 
     // ---- Streams ----
