@@ -4,6 +4,8 @@
 #![cfg(feature = "soapy")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "soapy/faults.rs"]
+mod faults;
 #[path = "soapy/network.rs"]
 mod network;
 #[path = "soapy/node.rs"]

@@ -101,6 +101,7 @@ pub struct Live {
     failures: AtomicU64,
     hangs: AtomicU64,
     problem: Mutex<Option<String>>,
+    failure: Mutex<Option<String>>,
     actual: Mutex<Option<Arc<Actual>>>,
     /// Wanted centre and the last one refused, bits of a float; 0: none.
     tuning: AtomicU64,
@@ -157,6 +158,16 @@ impl Live {
     /// Why nothing is delivered at present, in words; `None` while samples flow.
     pub fn problem(&self) -> Option<String> {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why it failed last, in words; `None` where it never did.
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// For the source: it has failed, and why.
+    pub fn fail(&self, why: &str) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
     }
 
     /// What the device does since it was opened last; `None` before that. A source says it before the streams that are received so.

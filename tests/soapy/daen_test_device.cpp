@@ -27,11 +27,15 @@
 //       hang@N:MS     readStream does not return for MS, whatever its timeout is
 //       error@N:0     STREAM_ERROR, and for ever after on this stream       corrupt@N:0  CORRUPTION once
 //       vanish@N:MS   STREAM_ERROR; the device cannot be opened for MS
+//       clock@N:MS    the clock source reads internal for MS, whatever was set
 //       zero@N:MS     readStream returns 0 at once for MS            unlock@N:MS  the sensor ref_locked says false for MS
 //   refuse=rate|rate-silently|gain|frequency|antenna|bandwidth|clock|open|stream|activate    that setting fails
+//   refuse_ms=MS   it fails for so long since the first device was made (for ever)
+//   open_ms=MS     opening takes this long, the first time
 //   own_serial=S   the serial number that the device itself tells (none)
 //   close_ms=MS    closing the stream takes this long
-//   log=PATH       calls are appended, one a line; every call that has to do with transmitting is there as "TX ..."
+//   log=PATH       calls are appended, one a line, and each fault as "fault KIND NS" with the host's time in nanoseconds; every call
+//                  that has to do with transmitting is there as "TX ..."
 //
 // The place in the file is that of the process, not of the object: a device that is opened again plays on.
 
@@ -79,6 +83,8 @@ struct State {
     bool faults_read = false;
     Clock::time_point gone_until{};
     Clock::time_point unlocked_until{};
+    Clock::time_point internal_until{};
+    Clock::time_point made{};
     Clock::time_point zero_until{};
 };
 
@@ -122,10 +128,15 @@ struct TestStream {
 class TestDevice : public SoapySDR::Device {
 public:
     explicit TestDevice(const SoapySDR::Kwargs &given) : args(with_environment(given)) {
-        const std::lock_guard<std::mutex> lock(guard);
+        std::unique_lock<std::mutex> lock(guard);
         state = &states[get(args, "serial", "0")];
         if (!state->faults_read) {
             state->faults_read = true;
+            state->made = Clock::now();
+            const auto slow_open = std::chrono::milliseconds(std::stol(get(args, "open_ms", "0")));
+            lock.unlock();
+            std::this_thread::sleep_for(slow_open);
+            lock.lock();
             for (const auto &text : split(get(args, "faults", ""), ';')) {
                 const auto at = text.find('@'), colon = text.find(':');
                 state->faults.push_back({text.substr(0, at), std::stoull(text.substr(at + 1)),
@@ -369,7 +380,10 @@ public:
         log("setClockSource " + source);
         if (!refuses("clock")) clock = source;
     }
-    std::string getClockSource() const override { return clock; }
+    std::string getClockSource() const override {
+        const std::lock_guard<std::mutex> lock(guard);
+        return Clock::now() < state->internal_until ? "internal" : clock;
+    }
     std::vector<std::string> listSensors() const override { return {"ref_locked"}; }
     std::string readSensor(const std::string &) const override {
         const std::lock_guard<std::mutex> lock(guard);
@@ -399,7 +413,15 @@ public:
     }
 
 private:
-    bool refuses(const char *what) const { return get(args, "refuse", "") == what; }
+    bool refuses(const char *what) const {
+        const auto ms = std::chrono::milliseconds(std::stol(get(args, "refuse_ms", "1000000000")));
+        return get(args, "refuse", "") == what && Clock::now() < state->made + ms;
+    }
+
+    static long long host_ns() {
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count();
+    }
 
     bool only_rx(const int direction, const char *call) const {
         if (direction == SOAPY_SDR_RX) return true;
@@ -420,8 +442,10 @@ private:
             const auto &kind = fault.kind;
             const auto now = Clock::now();
             const auto ms = std::chrono::milliseconds(fault.value);
+            const bool told = kind == "zero" && state->zero_until != Clock::time_point{};
+            if (!told) log("fault " + kind + " " + std::to_string(host_ns()));
             if (kind == "zero") {
-                if (state->zero_until == Clock::time_point{}) state->zero_until = now + ms;
+                if (!told) state->zero_until = now + ms;
                 if (now < state->zero_until) return 0;
             }
             state->faults.erase(state->faults.begin());
@@ -434,6 +458,7 @@ private:
             if (kind == "back") state->shift -= fault.value;
             if (kind == "corrupt") return SOAPY_SDR_CORRUPTION;
             if (kind == "unlock") state->unlocked_until = now + ms;
+            if (kind == "clock") state->internal_until = now + ms;
             if (kind == "dead") stream->dead = true;
             if (kind == "vanish") state->gone_until = now + ms;
             if (kind == "error" || kind == "vanish") {
