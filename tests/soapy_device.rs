@@ -10,6 +10,8 @@ mod faults;
 mod network;
 #[path = "soapy/node.rs"]
 mod node;
+#[path = "soapy/samples.rs"]
+mod samples;
 #[path = "soapy/scanning.rs"]
 mod scanning;
 #[path = "support/soapy.rs"]

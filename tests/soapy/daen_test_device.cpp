@@ -3,7 +3,7 @@
 // Found by SoapySDR as `driver=daentest`. Arguments of the device (those of the environment variable DAEN_TEST_DEVICE, in the
 // same form, come first; behind a server they are the only ones that arrive unchanged):
 //
-//   file=PATH      samples, raw; without it a ramp that counts samples modulo 2^15 in I (CS16), or silence
+//   file=PATH      samples, raw, as they are at gains of 30 dB together, louder and softer at others; without it a ramp that counts samples modulo 2^15 in I (CS16), or silence
 //   scene=S;S;...  instead of a file, spectrum around any tuning (CS16): each S is PATH@RATE@CENTER@FROM@TO@GAIN, a file of CS8 at RATE
 //                  that goes round and round from FROM to TO seconds of the device's time, at CENTER, times GAIN
 //   noise=X        with a scene: noise of this amplitude, of 32768 (30)
@@ -63,6 +63,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -318,6 +319,12 @@ public:
         const auto found = gains.find(name);
         return found == gains.end() ? 0 : found->second;
     }
+    // What the samples of the file are multiplied by: they are as recorded at 30 dB, the sum of the profile's defaults.
+    float amplification() const {
+        double sum = 0;
+        for (const auto &gain : gains) sum += gain.second;
+        return float(std::pow(10.0, (sum - 30.0) / 20));
+    }
     SoapySDR::Range getGainRange(const int direction, const size_t, const std::string &) const override {
         only_rx(direction, "getGainRange");
         return {0, 40, 2};
@@ -561,11 +568,28 @@ private:
         }
     }
 
+    template <typename T> static void multiply(char *octets, size_t values, float by, float zero, float least, float most) {
+        auto *value = reinterpret_cast<T *>(octets);
+        for (size_t i = 0; i < values; i++) {
+            const float loud = (float(value[i]) - zero) * by + zero;
+            value[i] = T(std::max(least, std::min(most, std::is_integral<T>::value ? std::round(loud) : loud)));
+        }
+    }
+
+    void amplify(char *to, size_t count, float by) const {
+        if (format == SOAPY_SDR_CS8) multiply<int8_t>(to, 2 * count, by, 0, -128, 127);
+        if (format == SOAPY_SDR_CU8) multiply<uint8_t>(to, 2 * count, by, 127.5f, 0, 255);
+        if (format == SOAPY_SDR_CS16) multiply<int16_t>(to, 2 * count, by, 0, -32768, 32767);
+        if (format == SOAPY_SDR_CF32) multiply<float>(to, 2 * count, by, 0, -1e9f, 1e9f);
+    }
+
     void fill(char *to, uint64_t from, size_t count) {
         if (!scene.empty()) {
             receive(reinterpret_cast<int16_t *>(to), from, count);
         } else if (samples) {
             std::memcpy(to, samples + from * octets, count * octets);
+            const float by = amplification();
+            if (by != 1.f) amplify(to, count, by);
         } else if (format == SOAPY_SDR_CS16) {
             auto *values = reinterpret_cast<int16_t *>(to);
             for (size_t i = 0; i < count; i++) {
