@@ -4,10 +4,14 @@
 #![cfg(feature = "soapy")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "soapy/faults.rs"]
+mod faults;
 #[path = "soapy/network.rs"]
 mod network;
 #[path = "soapy/node.rs"]
 mod node;
+#[path = "soapy/samples.rs"]
+mod samples;
 #[path = "soapy/scanning.rs"]
 mod scanning;
 #[path = "support/soapy.rs"]
@@ -374,9 +378,10 @@ fn settings_are_made_and_read_back_and_a_stop_closes_the_device() {
         wish.gains.insert("LNA".to_owned(), Db(31.0));
     });
     rig.read_samples(1000);
-    let actual = rig.source.actual().unwrap().clone();
+    let actual = rig.live.actual().unwrap();
     assert_eq!((actual.rate, actual.center, actual.bandwidth), (Hz(1e6), Hz(947e6), Some(Hz(900e3))));
-    assert_eq!(actual.gains, [("LNA".to_owned(), Db(32.0)), ("VGA".to_owned(), Db(10.0))], "as the device rounds them");
+    let gains = [("LNA".to_owned(), Db(32.0)), ("VGA".to_owned(), Db(10.0))];
+    assert_eq!(actual.gains, gains.into(), "as the device rounds them");
     assert_eq!((actual.antenna.as_deref(), actual.format.as_str()), (Some("AUX"), "CS16"));
     rig.live.stop();
     rig.read(65_536, |_, _| false);

@@ -5,9 +5,10 @@
 //! A source that can be tuned follows [`Live::tune`]: it begins a new stream at the new centre as soon as samples taken there can be
 //! trusted. Samples of the old tuning may still come before; the streams tell them apart.
 
-use crate::units::Hz;
+use crate::units::{Db, Hz};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What has happened to a live source since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,42 @@ impl std::ops::Add for Counts {
     }
 }
 
+/// What a device really does, as it says itself after everything was set: drivers round what they are asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Actual {
+    /// Driver and serial number, for stream names and messages.
+    pub label: String,
+    /// The device's own serial number, where it tells one.
+    pub serial: Option<String>,
+    /// Sample rate.
+    pub rate: Hz,
+    /// Centre frequency when it was opened.
+    pub center: Hz,
+    /// Filter, where the driver says.
+    pub bandwidth: Option<Hz>,
+    /// Gain elements by name.
+    pub gains: BTreeMap<String, Db>,
+    /// Receive port.
+    pub antenna: Option<String>,
+    /// Clock source.
+    pub clock_source: Option<String>,
+    /// Sample format on the way to the host.
+    pub format: String,
+}
+
+impl Actual {
+    /// Whether the device says that it is another one than `serial`; one that says nothing is believed.
+    ///
+    /// Drivers write the same number in capitals or not, with `0x` before it and without leading zeros; all of these are the same.
+    pub fn is_another(&self, serial: &str) -> bool {
+        let plain = |text: &str| {
+            let text = text.trim().to_ascii_lowercase();
+            text.strip_prefix("0x").unwrap_or(&text).trim_start_matches('0').to_owned()
+        };
+        self.serial.as_deref().is_some_and(|own| plain(own) != plain(serial))
+    }
+}
+
 /// Shared between a source and whoever watches it.
 #[derive(Debug, Default)]
 pub struct Live {
@@ -64,6 +101,8 @@ pub struct Live {
     failures: AtomicU64,
     hangs: AtomicU64,
     problem: Mutex<Option<String>>,
+    failure: Mutex<Option<String>>,
+    actual: Mutex<Option<Arc<Actual>>>,
     /// Wanted centre and the last one refused, bits of a float; 0: none.
     tuning: AtomicU64,
     refused: AtomicU64,
@@ -121,6 +160,26 @@ impl Live {
         self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Why it failed last, in words; `None` where it never did.
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// For the source: it has failed, and why.
+    pub fn fail(&self, why: &str) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+    }
+
+    /// What the device does since it was opened last; `None` before that. A source says it before the streams that are received so.
+    pub fn actual(&self) -> Option<Arc<Actual>> {
+        self.actual.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// For the source: the device is open and does this.
+    pub fn set_actual(&self, actual: Actual) {
+        *self.actual.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(actual));
+    }
+
     /// For the source: adds to the counters.
     pub fn add(&self, more: Counts) {
         let add = |counter: &AtomicU64, n: u64| {
@@ -166,6 +225,17 @@ mod tests {
         assert!(!live.is_stopped());
         live.stop();
         assert!(live.is_stopped());
+    }
+
+    #[test]
+    fn a_serial_number_is_the_same_however_drivers_write_it() {
+        let device = |serial: &str| Actual { serial: Some(serial.to_owned()), ..Actual::default() };
+        // SoapyAirspy and LimeSuite write what they have in hexadecimal digits, as many as it takes.
+        assert!(!device("644064dc2f5b2acd").is_another("644064DC2F5B2ACD"));
+        assert!(!device("0x9072c02870a19").is_another("0009072C02870A19"));
+        assert!(device("00000002").is_another("00000001"));
+        assert!(device("10").is_another("1"));
+        assert!(!Actual::default().is_another("1"), "not every driver tells one");
     }
 
     #[test]

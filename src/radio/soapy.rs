@@ -9,26 +9,28 @@
 //! A device that is tuned anew ([`Live::tune`]) begins another stream once the new tuning has settled.
 //!
 //! A device that is unplugged, hangs, fails, refuses a setting or loses its clock source is noticed within 2 s, closed, and
-//! opened again: after half a second, then twice as long each time, at most 30 s. Each loss of samples ends the stream and
+//! opened again: after half a second, then twice as long each time, at most 30 s. One whose driver does not come back from opening it
+//! is told of within 2 s, and given up after 30: loading an FPGA takes some of them ten. Each loss of samples ends the stream and
 //! begins another whose time tells how much is missing, to the sample where the driver's time stamps count samples.
 //!
 //! ## References
 //! - SoapySDR 0.8, `Device.h` and `Errors.h`: meaning of codes, stamps and settings
 
 mod account;
+mod backoff;
 mod driver;
 pub mod probe;
 mod setup;
 mod stream;
 
 use crate::radio::convert::{Scale, first_absurd};
-use crate::radio::live::{Counts, Live};
+use crate::radio::live::{Actual, Counts, Live};
 use crate::radio::profile::Settings;
 use crate::radio::source::{Event, IqBlock, IqSource, SourceError, StreamInfo};
 use crate::units::{Nanos, SampleIndex, Timestamp};
 use account::{Break, Cause};
+use backoff::BackOff;
 use driver::{Chunk, Job, Mark, WORDS, Word};
-pub use setup::Actual;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -38,13 +40,8 @@ use std::time::{Duration, Instant};
 /// A driver that says nothing for so long while it runs hangs; longer than [`driver::SILENCE`], so that a driver that merely
 /// has no samples says so itself.
 const HANG: Duration = Duration::from_millis(1900);
-/// A driver may take so long to open a device: some load an FPGA first.
+/// A driver may take so long to open a device: some load an FPGA first. That it takes longer than [`HANG`] is told meanwhile.
 const OPENING: Duration = Duration::from_secs(30);
-/// Waits of the back-off.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// After so much flow the back-off begins again at its shortest.
-const GOOD: Duration = Duration::from_secs(10);
 /// Threads that may be left behind in a driver that hangs before the source gives up; the process should then start afresh.
 const LEFT_BEHIND: usize = 4;
 /// A closing device is waited for this long before it is opened again, and when the source ends.
@@ -60,7 +57,7 @@ pub struct SoapySource {
     live: Arc<Live>,
     clock: fn() -> Timestamp,
     state: State,
-    wait: Duration,
+    back_off: BackOff,
     left_behind: Vec<JoinHandle<()>>,
     /// The stream being delivered, how many have begun, and the next sample's place in it.
     info: Option<StreamInfo>,
@@ -86,6 +83,8 @@ struct Driver {
     /// When it said something last, and since when samples flow.
     heard: Instant,
     flowing: Option<Instant>,
+    /// That it has not opened its device yet was told.
+    late: bool,
 }
 
 struct Reading {
@@ -103,20 +102,12 @@ impl SoapySource {
             live,
             clock,
             state: State::Resting(Instant::now()),
-            wait: FIRST_WAIT,
+            back_off: BackOff::default(),
             left_behind: Vec::new(),
             info: None,
             streams: 0,
             index: 0,
             chunk: None,
-        }
-    }
-
-    /// What the device really does, once it is open.
-    pub fn actual(&self) -> Option<&Actual> {
-        match &self.state {
-            State::Running(driver) => driver.opened.as_ref().map(|(actual, _)| actual),
-            State::Resting(_) => None,
         }
     }
 
@@ -144,7 +135,7 @@ impl SoapySource {
         let thread = std::thread::Builder::new().name("soapy".to_owned()).spawn(move || job.run());
         let thread = thread.map_err(|source| SourceError::Io { path: self.settings.device_args.clone(), source })?;
         let heard = Instant::now();
-        let driver = Driver { words, empties, stop, thread, opened: None, heard, flowing: None };
+        let driver = Driver { words, empties, stop, thread, opened: None, heard, flowing: None, late: false };
         self.state = State::Running(Box::new(driver));
         Ok(())
     }
@@ -167,16 +158,15 @@ impl SoapySource {
     }
 
     fn fail(&mut self, why: &str, hang: bool) {
-        if let State::Running(driver) = &self.state
-            && driver.flowing.is_some_and(|since| since.elapsed() > GOOD)
-        {
-            self.wait = FIRST_WAIT;
-        }
-        let delay = self.wait;
-        self.wait = (self.wait * 2).min(LONGEST_WAIT);
+        let flowed = match &self.state {
+            State::Running(driver) => driver.flowing.map_or(Duration::ZERO, |since| since.elapsed()),
+            State::Resting(_) => Duration::ZERO,
+        };
+        let delay = self.back_off.wait(flowed);
         let problem = format!("the receiver {} has failed: {why}", self.settings.device_args);
         tracing::warn!(opened_again_after_ms = delay.as_millis() as u64, "{problem}");
         self.live.add(Counts { failures: 1, hangs: u64::from(hang), ..Counts::default() });
+        self.live.fail(why);
         self.live.set_problem(Some(problem));
         // One that hangs is not waited for.
         self.close(if hang { Duration::ZERO } else { CLOSING });
@@ -285,6 +275,7 @@ impl SoapySource {
             }
             Ok(Word::Opened { actual, scale }) => {
                 driver.heard = Instant::now();
+                self.live.set_actual(actual.clone());
                 driver.opened = Some((actual, scale));
             }
             Ok(Word::Gone(why)) => self.fail(&why, false),
@@ -294,6 +285,14 @@ impl SoapySource {
                 if driver.heard.elapsed() > patience {
                     let why = format!("its driver does not answer for {} s", patience.as_secs_f64());
                     self.fail(&why, true);
+                } else if driver.opened.is_none() && driver.heard.elapsed() > HANG && !driver.late {
+                    driver.late = true;
+                    let (args, most) = (&self.settings.device_args, OPENING.as_secs());
+                    let problem = format!(
+                        "the receiver {args} is not open yet: its driver takes its time, or hangs; it has {most} s"
+                    );
+                    tracing::warn!("{problem}");
+                    self.live.set_problem(Some(problem));
                 }
             }
         }

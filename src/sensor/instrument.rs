@@ -10,10 +10,11 @@ use crate::config::sensor::{CalibrationChoice, Config, Source};
 use crate::observation::{ClockError, Observation};
 use crate::radio::calibration::apply::{Correction, Setting};
 use crate::radio::calibration::{Calibration, CalibrationError};
+use crate::radio::live::{Actual, Live};
 use crate::radio::source::{Event, IqBlock, IqSource, SourceError, StreamInfo};
 use crate::units::{Db, Dbfs, Hz, Nanos, Ppb, Timestamp};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Carriers and calibration may differ by so many standard deviations before it is told, and by at least so much.
 const DISAGREE: (f64, f64) = (5.0, 300.0);
@@ -52,10 +53,13 @@ pub struct Instrument {
     calibration: Option<Calibration>,
     /// Why there is none although one is configured.
     refused: Option<String>,
+    /// What is wished for.
     gains: BTreeMap<String, Db>,
     antenna: Option<String>,
     /// The sample clock runs on an outside reference that a sensor of the device watches: without it no samples flow.
     outside: bool,
+    /// Says what was really set, and which device it is.
+    live: Option<Arc<Live>>,
     /// Each stream may be another receiver's: a recording.
     strangers: bool,
     reference: Mutex<Reference>,
@@ -119,6 +123,22 @@ impl Instrument {
         Ok(instrument)
     }
 
+    /// The same, of the receiver that says through `live` what was really set.
+    pub fn at(self, live: Option<Arc<Live>>) -> Instrument {
+        Instrument { live, ..self }
+    }
+
+    /// What the device says of itself, once it has been opened.
+    fn actual(&self) -> Option<Arc<Actual>> {
+        self.live.as_ref()?.actual()
+    }
+
+    /// The calibration, unless the device says that it is another one than was measured.
+    fn own(&self) -> Option<&Calibration> {
+        let calibration = self.calibration.as_ref()?;
+        (!self.actual().is_some_and(|actual| actual.is_another(&calibration.serial))).then_some(calibration)
+    }
+
     fn reference(&self) -> MutexGuard<'_, Reference> {
         // Every change leaves it whole.
         self.reference.lock().unwrap_or_else(PoisonError::into_inner)
@@ -126,7 +146,7 @@ impl Instrument {
 
     /// The calibration while it is good.
     fn good(&self, now: Timestamp) -> Option<&Calibration> {
-        self.calibration.as_ref().filter(|calibration| !calibration.is_stale(now))
+        self.own().filter(|calibration| !calibration.is_stale(now))
     }
 
     /// Another stream begins.
@@ -140,13 +160,19 @@ impl Instrument {
     pub fn apply(&self, observation: &mut Observation, stream: &StreamInfo) {
         let now = observation.at_ns;
         observation.receiver.clock_error = self.clock_error(now);
-        if !self.gains.is_empty() {
-            observation.receiver.gain_db = Some(Db(self.gains.values().map(|gain| gain.0).sum()));
+        let actual = self.actual();
+        // Drivers round: the level at full scale is that of the gains that were set, not of those that were wished for.
+        let (gains, antenna) = match &actual {
+            Some(actual) => (&actual.gains, actual.antenna.as_deref()),
+            None => (&self.gains, self.antenna.as_deref()),
+        };
+        if !gains.is_empty() {
+            observation.receiver.gain_db = Some(Db(gains.values().map(|gain| gain.0).sum()));
         }
         // The start of the stream was moved whatever the date: within a stream the time line stays whole.
-        observation.receiver.delay = self.calibration.as_ref().and_then(|known| known.delay(stream.sample_rate));
+        observation.receiver.delay = self.own().and_then(|known| known.delay(stream.sample_rate));
         let Some(calibration) = self.good(now) else { return };
-        let setting = Setting { gains: &self.gains, antenna: self.antenna.as_deref(), celsius: None };
+        let setting = Setting { gains, antenna, celsius: None };
         let carrier = Hz(observation.cell.center_hz as f64);
         if let Some(full_scale) = calibration.full_scale(setting, carrier) {
             let level = &mut observation.level;
@@ -179,7 +205,15 @@ impl Instrument {
         {
             list.push("licensed cells' carriers contradict the outside reference of the sample clock".to_owned());
         }
-        if let Some(calibration) = &self.calibration {
+        let known = self.own();
+        if let (Some(calibration), None, Some(actual)) = (&self.calibration, known, self.actual()) {
+            list.push(format!(
+                "the receiver says that it is {}, and the calibration is of {}: it is not used, levels are not absolute",
+                actual.serial.as_deref().unwrap_or("another"),
+                calibration.serial
+            ));
+        }
+        if let Some(calibration) = known {
             if calibration.is_stale(now) {
                 list.push(format!(
                     "the calibration was good until {}: levels are no longer absolute",
@@ -202,12 +236,12 @@ impl Instrument {
     }
 
     /// The source with times at the antenna port and without imbalance, where these were measured.
-    pub fn correct(&self, source: Box<dyn IqSource>) -> Box<dyn IqSource> {
+    pub fn correct(self: &Arc<Self>, source: Box<dyn IqSource>) -> Box<dyn IqSource> {
         match &self.calibration {
             None => source,
             Some(calibration) => {
                 let correction = calibration.iq.map(Correction::from);
-                Box::new(Corrected { source, calibration: calibration.clone(), correction })
+                Box::new(Corrected { source, instrument: self.clone(), correction, own: true })
             }
         }
     }
@@ -216,8 +250,10 @@ impl Instrument {
 /// A source at the antenna port.
 struct Corrected {
     source: Box<dyn IqSource>,
-    calibration: Calibration,
+    instrument: Arc<Instrument>,
     correction: Option<Correction>,
+    /// The present stream is of the device that was measured.
+    own: bool,
 }
 
 impl IqSource for Corrected {
@@ -225,11 +261,13 @@ impl IqSource for Corrected {
         let mut event = self.source.read(max, block)?;
         match (&mut event, &self.correction) {
             (Event::Stream(info), _) => {
-                if let Some(delay) = self.calibration.delay(info.sample_rate) {
+                let calibration = self.instrument.own();
+                self.own = calibration.is_some();
+                if let Some(delay) = calibration.and_then(|known| known.delay(info.sample_rate)) {
                     info.start = info.start + Nanos(-(delay.ns.round() as i64));
                 }
             }
-            (Event::Samples, Some(correction)) => correction.apply(&mut block.samples),
+            (Event::Samples, Some(correction)) if self.own => correction.apply(&mut block.samples),
             _ => {}
         }
         Ok(event)
@@ -342,6 +380,52 @@ mod tests {
         );
     }
 
+    /// A device that says of itself what a driver made of the wishes.
+    fn says(serial: Option<&str>, gain: f64) -> Option<Arc<Live>> {
+        let live = Arc::new(Live::default());
+        let gains = BTreeMap::from([("TUNER".to_owned(), Db(gain))]);
+        live.set_actual(Actual { serial: serial.map(str::to_owned), gains, ..Actual::default() });
+        Some(live)
+    }
+
+    #[test]
+    fn the_level_is_that_of_the_gain_that_was_set_and_not_of_the_one_that_was_wished_for() {
+        let level = |live| {
+            let instrument = instrument().at(live);
+            let mut observation = heard(stream(2.4e6).start, 925_000_000);
+            instrument.apply(&mut observation, &stream(2.4e6));
+            (observation.level.dbm, observation.receiver.gain_db)
+        };
+        let (Some(wished), Some(Db(28.0))) = level(None) else { panic!("calibrated at 28 dB") };
+        // The file's points at 925 MHz: -50 dBm at 28.0 dB, -60 dBm at 38.6 dB.
+        let (Some(set), gain) = level(says(None, 38.6)) else { panic!("calibrated at 38.6 dB") };
+        assert_eq!(gain, Some(Db(38.6)));
+        assert!(((set - wished).0 - -10.0).abs() < 1e-9, "{set:?} {wished:?}");
+        // A gain that was not measured has no level, however near the wish was.
+        assert_eq!(level(says(None, 49.6)), (None, Some(Db(49.6))));
+    }
+
+    #[test]
+    fn a_device_that_says_it_is_another_one_is_not_calibrated_and_that_is_told() {
+        let at = stream(2.4e6).start;
+        for (serial, own) in [(None, true), (Some("EXAMPLE-00000001"), true), (Some("00000002"), false)] {
+            let instrument = Arc::new(instrument().at(says(serial, 28.0)));
+            let mut observation = heard(at, 925_000_000);
+            instrument.apply(&mut observation, &stream(2.4e6));
+            assert_eq!(observation.level.dbm.is_some(), own, "{serial:?}");
+            assert_eq!(observation.receiver.delay.is_some(), own, "{serial:?}");
+            assert_eq!(instrument.clock_error(at).is_some(), own, "{serial:?}");
+            let told = instrument.warnings(at).concat();
+            assert_eq!(told.contains("it is 00000002, and the calibration is of example-00000001"), !own, "{told}");
+            let mut source = instrument.correct(Box::new(Two(0)));
+            let mut block = IqBlock::default();
+            let Event::Stream(info) = source.read(10, &mut block).unwrap() else { panic!("a stream") };
+            assert_eq!(info.start != at, own, "{serial:?}");
+            source.read(10, &mut block).unwrap();
+            assert_eq!(block.samples[0] != Complex32::new(0.502, -0.001), own, "{serial:?}");
+        }
+    }
+
     struct Two(u8);
 
     impl IqSource for Two {
@@ -362,7 +446,7 @@ mod tests {
 
     #[test]
     fn the_delay_is_subtracted_from_the_start_of_a_stream_and_samples_lose_their_direct_current() {
-        let mut source = instrument().correct(Box::new(Two(0)));
+        let mut source = Arc::new(instrument()).correct(Box::new(Two(0)));
         let mut block = IqBlock::default();
         let Event::Stream(info) = source.read(10, &mut block).unwrap() else { panic!("a stream") };
         assert_eq!(info.start, stream(2.4e6).start + Nanos(-14_352));

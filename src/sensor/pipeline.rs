@@ -143,14 +143,20 @@ fn receivers(config: &Config) -> Vec<String> {
 
 /// What is known of each receiver, in the order of the sources. One beside the first is calibrated where the folder has a file of its
 /// serial number.
-fn instruments(config: &Config, now: Timestamp) -> Result<Vec<Arc<Instrument>>, PipelineError> {
+fn instruments(
+    config: &Config,
+    now: Timestamp,
+    opened: &[source::Listening],
+) -> Result<Vec<Arc<Instrument>>, PipelineError> {
     let further = config.devices.iter().map(|device| Config {
         source: Source::Soapy(device.clone()),
         calibration: config.calibration.as_ref().and_then(|choice| instrument::of_another(choice, device)),
         ..config.clone()
     });
-    let all = std::iter::once(config.clone()).chain(further);
-    Ok(all.map(|config| Instrument::new(&config, now).map(Arc::new)).collect::<Result<_, _>>()?)
+    let all = std::iter::once(config.clone()).chain(further).enumerate();
+    let live = |number: usize| opened.get(number).and_then(|listening| listening.opened.live.clone());
+    let one = |(number, config)| Ok(Arc::new(Instrument::new(&config, now)?.at(live(number))));
+    all.map(one).collect()
 }
 
 /// Checks everything that a start would check, and starts nothing.
@@ -159,8 +165,8 @@ fn instruments(config: &Config, now: Timestamp) -> Result<Vec<Arc<Instrument>>, 
 /// [`PipelineError`].
 pub fn check(config: &Config) -> Result<(), PipelineError> {
     engine(config, &config.state_dir.join("learned.json"))?;
-    source::open_all(config, Timestamp(0))?;
-    instruments(config, wall_clock())?;
+    let opened = source::open_all(config, Timestamp(0))?;
+    instruments(config, wall_clock(), &opened)?;
     Ok(())
 }
 
@@ -272,7 +278,7 @@ pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>) 
     let learned = config.state_dir.join("learned.json");
     let engine = engine(&config, &learned)?;
     let opened = source::open_all(&config, started)?;
-    let instruments = instruments(&config, started)?;
+    let instruments = instruments(&config, started, &opened)?;
     let instrument = instruments[0].clone();
     for warning in instruments.iter().flat_map(|instrument| instrument.warnings(started)) {
         warn!("{warning}");

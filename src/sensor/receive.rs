@@ -3,28 +3,28 @@
 mod aside;
 mod heard;
 mod hearing;
+mod split;
 
 use super::cadence::Cadence;
 use super::evidence::Tap;
 use super::health::{Band, band};
 use super::instrument::Instrument;
 use super::lab::{Kept, Lab};
-use super::observe::{Context, observe};
+use super::observe::observe;
 use super::recognised::Recognised;
 use super::spool::Class;
 use super::tour::{Next, Tour};
 use super::waterfall::Waterfall;
 use super::whereabouts::Whereabouts;
-use crate::cell::Rat;
 use crate::observation::{Fields, Item, Observation};
 use crate::radio::ring::Reader;
 use crate::radio::source::{Event, SourceError, StreamInfo};
 use crate::rat;
 use crate::rules::Engine;
 use crate::units::{Hz, Nanos, Timestamp};
-use aside::Aside;
 use heard::Heard;
 pub use hearing::{Hearing, Judged, Surroundings};
+pub use split::{Effort, Split};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -36,10 +36,6 @@ const FOLLOWED: Nanos = Nanos::from_secs(10);
 const VISITED: Nanos = Nanos::from_secs(900);
 /// Cells that count at most; more than any site can hear.
 const MOST_HEARD: usize = 4096;
-/// Above this rate LTE over the whole of a receiver's stream costs more than there may be.
-const FAST: Hz = Hz(6e6);
-/// Above this rate, which is LTE's of 20 MHz and some, a receiver that stays only looks at the spectrum.
-const FASTEST: Hz = Hz(32e6);
 
 /// What the receiver counts, for the health report.
 #[derive(Debug, Default)]
@@ -108,24 +104,21 @@ impl Station<'_> {
     /// # Errors
     /// What made the source fail; what was received before it is told all the same.
     pub fn run(&self, mut reader: Reader, beside: Beside, stop: &AtomicBool) -> Result<(), SourceError> {
-        let Beside { mut lab, mut waterfall } = beside;
+        let Beside { lab, mut waterfall } = beside;
+        let mut split = Split::new(lab);
         let mut rate = Hz(0.0);
         let mut stream: Option<Hearing> = None;
-        let mut aside: Option<Aside> = None;
         let mut heard = Heard::new(FOLLOWED);
         let ended = loop {
             if stop.load(Ordering::Relaxed) {
                 break Ok(());
             }
-            if let Some(lab) = &mut lab
-                && let Some(mut kept) = lab.result()
-            {
+            split.found(|kept| {
                 if let Some(stream) = &mut stream {
-                    stream.learn(&mut kept);
+                    stream.learn(kept);
                 }
-                self.tell_kept(&mut heard, &mut kept);
-                lab.give_up(kept);
-            }
+                self.tell_kept(&mut heard, kept);
+            });
             match reader.read() {
                 Ok((Event::Samples, block)) => {
                     let block_len = block.samples.len();
@@ -139,9 +132,7 @@ impl Station<'_> {
                     if let Some(stream) = &mut stream {
                         stream.process(&block.samples, block.clipped);
                     }
-                    if let (Some(aside), Some(lab)) = (&mut aside, &mut lab) {
-                        aside.take(block, lab);
-                    }
+                    split.take(block);
                     let lost = reader.lost_samples();
                     self.counters.lost_samples.store(lost, Ordering::Relaxed);
                     self.note_latency(reader.waiting(), block_len, rate);
@@ -154,20 +145,13 @@ impl Station<'_> {
                         tap.stream(&info);
                     }
                     self.finish(stream.take(), &mut heard, (reader.lost_samples(), true));
-                    if let (Some(kept), Some(lab)) = (aside.take().and_then(|aside| aside.kept), &mut lab) {
-                        lab.give_up(kept);
-                    }
                     if let Some(waterfall) = &mut waterfall {
                         waterfall.begin(&info);
                     }
                     rate = info.sample_rate;
-                    let (fast, too_fast) = (lab.is_some() && rate.0 > FAST.0, lab.is_some() && rate.0 > FASTEST.0);
-                    self.counters.spectrum_only.store(too_fast, Ordering::Relaxed);
-                    aside = lab.is_some().then(|| Aside::new(info.clone(), fast && !too_fast));
-                    let only = fast.then_some(Rat::Gsm);
-                    let gsm = rat::gsm::Options { live: lab.is_some(), ..rat::gsm::Options::default() };
-                    let options = rat::Options { only, gsm, watch_lte: fast, ..rat::Options::default() };
-                    stream = (!too_fast).then(|| self.hearing((info, options)));
+                    let (effort, options) = split.begin(&info);
+                    self.counters.spectrum_only.store(effort == Effort::Spectrum, Ordering::Relaxed);
+                    stream = options.map(|options| self.hearing((info, options)));
                 }
                 Ok((Event::End, _)) => break Ok(()),
                 Err(error) => break Err(error),
@@ -245,14 +229,7 @@ impl Station<'_> {
     /// Judges and tells what was found in a stretch that was kept; gives carrier and width of each cell.
     fn tell_kept(&self, heard: &mut Heard, kept: &mut Kept) -> Vec<(Hz, Hz)> {
         let around = self.around(kept.info.start, self.counters.lost_samples.load(Ordering::Relaxed));
-        let context = Context {
-            stream: &kept.info,
-            clock: around.clock,
-            position: around.position,
-            samples: kept.samples.len() as u64,
-            clipped: kept.clipped,
-            lost_samples: around.lost_samples,
-        };
+        let context = around.context(&kept.info, kept.samples.len() as u64, kept.clipped);
         let mut cells = Vec::new();
         let mut judged = Vec::new();
         let mut judge = self.lock();

@@ -78,11 +78,7 @@ const RETUNE: Nanos = Nanos::from_millis(15);
 /// As [`open`]; also where a table of bands is wrong, or a receiver has nothing to scan.
 pub fn open_all(config: &Config, now: Timestamp) -> Result<Vec<Listening>, SourceError> {
     let Source::Soapy(first) = &config.source else {
-        let opened = open(&config.source, now)?;
-        return Ok(opened
-            .into_iter()
-            .map(|opened| Listening { opened, route: None, blocks: (BLOCKS, BLOCK), usable: None })
-            .collect());
+        return Ok(open(&config.source, now)?.into_iter().map(Listening::waiting).collect());
     };
     let devices: Vec<&Device> = std::iter::once(first).chain(&config.devices).collect();
     let scanning: Vec<&Device> = devices.iter().copied().filter(|device| !device.scan.is_empty()).collect();
@@ -91,9 +87,7 @@ pub fn open_all(config: &Config, now: Timestamp) -> Result<Vec<Listening>, Sourc
     for device in devices {
         let route = if device.scan.is_empty() { None } else { routes.next() };
         let Some(route) = route else {
-            let profile = profile(device)?;
-            let (blocks, usable) = ((ring(profile.rate(device)) / BLOCK, BLOCK), Some(reach(&profile, device).usable));
-            all.push(Listening { opened: receiver(device)?, route: None, blocks, usable });
+            all.push(staying(device)?);
             continue;
         };
         let begin = route.plan.windows().first().map_or(Hz(0.0), |window| window.center);
@@ -103,6 +97,23 @@ pub fn open_all(config: &Config, now: Timestamp) -> Result<Vec<Listening>, Sourc
         all.push(Listening { opened, route: Some(route), blocks: (ring(rate) / block, block), usable: None });
     }
     Ok(all)
+}
+
+impl Listening {
+    /// To a source that waits.
+    pub fn waiting(opened: Opened) -> Listening {
+        Listening { opened, route: None, blocks: (BLOCKS, BLOCK), usable: None }
+    }
+}
+
+/// A receiver whose tuning stays.
+///
+/// # Errors
+/// As [`receiver`].
+pub fn staying(device: &Device) -> Result<Listening, SourceError> {
+    let profile = profile(device)?;
+    let (blocks, usable) = ((ring(profile.rate(device)) / BLOCK, BLOCK), Some(reach(&profile, device).usable));
+    Ok(Listening { opened: receiver(device)?, route: None, blocks, usable })
 }
 
 /// Samples in the ring of a receiver.

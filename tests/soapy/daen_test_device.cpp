@@ -3,7 +3,7 @@
 // Found by SoapySDR as `driver=daentest`. Arguments of the device (those of the environment variable DAEN_TEST_DEVICE, in the
 // same form, come first; behind a server they are the only ones that arrive unchanged):
 //
-//   file=PATH      samples, raw; without it a ramp that counts samples modulo 2^15 in I (CS16), or silence
+//   file=PATH      samples, raw, as they are at gains of 30 dB together, louder and softer at others; without it a ramp that counts samples modulo 2^15 in I (CS16), or silence
 //   scene=S;S;...  instead of a file, spectrum around any tuning (CS16): each S is PATH@RATE@CENTER@FROM@TO@GAIN, a file of CS8 at RATE
 //                  that goes round and round from FROM to TO seconds of the device's time, at CENTER, times GAIN
 //   noise=X        with a scene: noise of this amplitude, of 32768 (30)
@@ -27,10 +27,15 @@
 //       hang@N:MS     readStream does not return for MS, whatever its timeout is
 //       error@N:0     STREAM_ERROR, and for ever after on this stream       corrupt@N:0  CORRUPTION once
 //       vanish@N:MS   STREAM_ERROR; the device cannot be opened for MS
+//       clock@N:MS    the clock source reads internal for MS, whatever was set
 //       zero@N:MS     readStream returns 0 at once for MS            unlock@N:MS  the sensor ref_locked says false for MS
 //   refuse=rate|rate-silently|gain|frequency|antenna|bandwidth|clock|open|stream|activate    that setting fails
+//   refuse_ms=MS   it fails for so long since the first device was made (for ever)
+//   open_ms=MS     opening takes this long, the first time
+//   own_serial=S   the serial number that the device itself tells (none)
 //   close_ms=MS    closing the stream takes this long
-//   log=PATH       calls are appended, one a line; every call that has to do with transmitting is there as "TX ..."
+//   log=PATH       calls are appended, one a line, and each fault as "fault KIND NS" with the host's time in nanoseconds; every call
+//                  that has to do with transmitting is there as "TX ..."
 //
 // The place in the file is that of the process, not of the object: a device that is opened again plays on.
 
@@ -58,6 +63,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -78,6 +84,8 @@ struct State {
     bool faults_read = false;
     Clock::time_point gone_until{};
     Clock::time_point unlocked_until{};
+    Clock::time_point internal_until{};
+    Clock::time_point made{};
     Clock::time_point zero_until{};
 };
 
@@ -121,10 +129,15 @@ struct TestStream {
 class TestDevice : public SoapySDR::Device {
 public:
     explicit TestDevice(const SoapySDR::Kwargs &given) : args(with_environment(given)) {
-        const std::lock_guard<std::mutex> lock(guard);
+        std::unique_lock<std::mutex> lock(guard);
         state = &states[get(args, "serial", "0")];
         if (!state->faults_read) {
             state->faults_read = true;
+            state->made = Clock::now();
+            const auto slow_open = std::chrono::milliseconds(std::stol(get(args, "open_ms", "0")));
+            lock.unlock();
+            std::this_thread::sleep_for(slow_open);
+            lock.lock();
             for (const auto &text : split(get(args, "faults", ""), ';')) {
                 const auto at = text.find('@'), colon = text.find(':');
                 state->faults.push_back({text.substr(0, at), std::stoull(text.substr(at + 1)),
@@ -177,6 +190,12 @@ public:
 
     std::string getDriverKey() const override { return "daentest"; }
     std::string getHardwareKey() const override { return "daen test device"; }
+    SoapySDR::Kwargs getHardwareInfo() const override {
+        SoapySDR::Kwargs info;
+        const auto own = get(args, "own_serial", "");
+        if (!own.empty()) info["serial"] = own;
+        return info;
+    }
     size_t getNumChannels(const int direction) const override { return only_rx(direction, "getNumChannels") ? 1 : 1; }
 
     // ---- Streams ----
@@ -300,6 +319,12 @@ public:
         const auto found = gains.find(name);
         return found == gains.end() ? 0 : found->second;
     }
+    // What the samples of the file are multiplied by: they are as recorded at 30 dB, the sum of the profile's defaults.
+    float amplification() const {
+        double sum = 0;
+        for (const auto &gain : gains) sum += gain.second;
+        return float(std::pow(10.0, (sum - 30.0) / 20));
+    }
     SoapySDR::Range getGainRange(const int direction, const size_t, const std::string &) const override {
         only_rx(direction, "getGainRange");
         return {0, 40, 2};
@@ -362,7 +387,10 @@ public:
         log("setClockSource " + source);
         if (!refuses("clock")) clock = source;
     }
-    std::string getClockSource() const override { return clock; }
+    std::string getClockSource() const override {
+        const std::lock_guard<std::mutex> lock(guard);
+        return Clock::now() < state->internal_until ? "internal" : clock;
+    }
     std::vector<std::string> listSensors() const override { return {"ref_locked"}; }
     std::string readSensor(const std::string &) const override {
         const std::lock_guard<std::mutex> lock(guard);
@@ -392,7 +420,15 @@ public:
     }
 
 private:
-    bool refuses(const char *what) const { return get(args, "refuse", "") == what; }
+    bool refuses(const char *what) const {
+        const auto ms = std::chrono::milliseconds(std::stol(get(args, "refuse_ms", "1000000000")));
+        return get(args, "refuse", "") == what && Clock::now() < state->made + ms;
+    }
+
+    static long long host_ns() {
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count();
+    }
 
     bool only_rx(const int direction, const char *call) const {
         if (direction == SOAPY_SDR_RX) return true;
@@ -413,8 +449,10 @@ private:
             const auto &kind = fault.kind;
             const auto now = Clock::now();
             const auto ms = std::chrono::milliseconds(fault.value);
+            const bool told = kind == "zero" && state->zero_until != Clock::time_point{};
+            if (!told) log("fault " + kind + " " + std::to_string(host_ns()));
             if (kind == "zero") {
-                if (state->zero_until == Clock::time_point{}) state->zero_until = now + ms;
+                if (!told) state->zero_until = now + ms;
                 if (now < state->zero_until) return 0;
             }
             state->faults.erase(state->faults.begin());
@@ -427,6 +465,7 @@ private:
             if (kind == "back") state->shift -= fault.value;
             if (kind == "corrupt") return SOAPY_SDR_CORRUPTION;
             if (kind == "unlock") state->unlocked_until = now + ms;
+            if (kind == "clock") state->internal_until = now + ms;
             if (kind == "dead") stream->dead = true;
             if (kind == "vanish") state->gone_until = now + ms;
             if (kind == "error" || kind == "vanish") {
@@ -529,11 +568,28 @@ private:
         }
     }
 
+    template <typename T> static void multiply(char *octets, size_t values, float by, float zero, float least, float most) {
+        auto *value = reinterpret_cast<T *>(octets);
+        for (size_t i = 0; i < values; i++) {
+            const float loud = (float(value[i]) - zero) * by + zero;
+            value[i] = T(std::max(least, std::min(most, std::is_integral<T>::value ? std::round(loud) : loud)));
+        }
+    }
+
+    void amplify(char *to, size_t count, float by) const {
+        if (format == SOAPY_SDR_CS8) multiply<int8_t>(to, 2 * count, by, 0, -128, 127);
+        if (format == SOAPY_SDR_CU8) multiply<uint8_t>(to, 2 * count, by, 127.5f, 0, 255);
+        if (format == SOAPY_SDR_CS16) multiply<int16_t>(to, 2 * count, by, 0, -32768, 32767);
+        if (format == SOAPY_SDR_CF32) multiply<float>(to, 2 * count, by, 0, -1e9f, 1e9f);
+    }
+
     void fill(char *to, uint64_t from, size_t count) {
         if (!scene.empty()) {
             receive(reinterpret_cast<int16_t *>(to), from, count);
         } else if (samples) {
             std::memcpy(to, samples + from * octets, count * octets);
+            const float by = amplification();
+            if (by != 1.f) amplify(to, count, by);
         } else if (format == SOAPY_SDR_CS16) {
             auto *values = reinterpret_cast<int16_t *>(to);
             for (size_t i = 0; i < count; i++) {

@@ -18,9 +18,12 @@ use daen::radio::live::Live;
 use daen::radio::ring::{Reader, WhenFull, ring};
 use daen::radio::sigmf;
 use daen::radio::source::{Event, StreamInfo};
-use daen::rat::{self, CellReport};
-use daen::sensor::observe::{Context, observe};
-use daen::sensor::source::{Opened, receiver};
+use daen::rules::{self, Engine};
+use daen::sensor::lab::Lab;
+use daen::sensor::observe::observe;
+use daen::sensor::receive::{Effort, Hearing, Split, Surroundings};
+use daen::sensor::recognised::Recognised;
+use daen::sensor::source::{Listening, Opened, staying};
 use daen::units::{Db, Hz};
 use screen::Screen;
 use std::collections::BTreeMap;
@@ -30,15 +33,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Samples in a block, and blocks in the ring, as in a node.
-const BLOCK: usize = 1 << 16;
-const BLOCKS: usize = 16;
 /// Bins of the spectrum.
 const BINS: usize = 4096;
+/// What a cell that was decoded explains of the spectrum at least; TS 36.104 table 5.6-1.
+const LEAST_LTE: Hz = Hz(1.08e6);
 /// Cells kept; more are only counted.
 const MOST_CELLS: usize = 512;
 /// How often a stop or a device in trouble is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// At the end a search that has begun is waited for; one at 20 Msps takes a second or two.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Options of `daen scan`.
 #[derive(Debug, clap::Args)]
@@ -119,23 +123,24 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if !args.plan.is_empty() {
         return plan::run(&args.plan, &args.wish());
     }
-    let (name, opened) = match &args.file {
+    let (name, listening) = match &args.file {
         Some(path) => {
             let recording = sigmf::describe(path, sigmf::Overrides::default())?.open()?;
             let clock = Clock { source: ClockSource::Recording, sigma_ns: None, locked: false, since_ns: None };
-            (path.display().to_string(), Opened { source: Box::new(recording), clock, live: None })
+            let opened = Opened { source: Box::new(recording), clock, live: None };
+            (path.display().to_string(), Listening::waiting(opened))
         }
         None => {
             let wish = args.wish();
-            (wish.args.clone(), receiver(&wish)?)
+            (wish.args.clone(), staying(&wish)?)
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
-    watch(&runtime, opened.live.clone(), stop.clone())?;
+    watch(&runtime, listening.opened.live.clone(), stop.clone())?;
     let terminal = std::io::stdout().is_terminal() && !args.json;
     let screen = if terminal { Some(Screen::open(&runtime)?) } else { None };
-    let ended = receive(&name, &args, opened, &stop, screen);
+    let ended = receive(&name, &args, listening, &stop, screen);
     runtime.shutdown_background();
     ended
 }
@@ -174,7 +179,12 @@ struct View {
     info: Option<StreamInfo>,
     seconds: f64,
     streams: u64,
+    effort: Effort,
     spectrum: Option<Spectrum>,
+    /// The most of any segment in each bin since the tuning began.
+    held: Vec<f32>,
+    /// What was recognised in stretches and not decoded.
+    recognised: Recognised,
     cells: BTreeMap<CellKey, Observation>,
     unlisted: u64,
     clipped: u64,
@@ -183,17 +193,27 @@ struct View {
     live: Option<Arc<Live>>,
 }
 
-fn receive(name: &str, args: &Args, opened: Opened, stop: &AtomicBool, screen: Option<Screen>) -> anyhow::Result<()> {
-    let Opened { mut source, clock, live } = opened;
+fn receive(
+    name: &str,
+    args: &Args,
+    listening: Listening,
+    stop: &AtomicBool,
+    screen: Option<Screen>,
+) -> anyhow::Result<()> {
+    let (Opened { mut source, clock, live }, (blocks, block)) = (listening.opened, listening.blocks);
     let when_full = if live.is_some() { WhenFull::Drop } else { WhenFull::Wait };
-    let (feeder, reader) = ring(BLOCKS, BLOCK, when_full);
+    let (feeder, reader) = ring(blocks, block, when_full);
+    let lab = live.as_ref().map(|_| Lab::start()).transpose().context("a thread cannot be started")?;
     let mut scan = Scan {
         view: View {
             name: name.to_owned(),
             info: None,
             seconds: 0.0,
             streams: 0,
+            effort: Effort::Whole,
             spectrum: None,
+            held: Vec::new(),
+            recognised: Recognised::default(),
             cells: BTreeMap::new(),
             unlisted: 0,
             clipped: 0,
@@ -202,9 +222,10 @@ fn receive(name: &str, args: &Args, opened: Opened, stop: &AtomicBool, screen: O
             live: live.clone(),
         },
         clock,
-        receivers: None,
+        split: Split::new(lab),
+        hearing: None,
+        engine: Engine::new(rules::Config::default(), None),
         welch: Welch::new(BINS),
-        reports: Vec::new(),
         announce: !args.json && screen.is_none(),
         screen,
     };
@@ -237,18 +258,15 @@ fn receive(name: &str, args: &Args, opened: Opened, stop: &AtomicBool, screen: O
     Ok(())
 }
 
-struct Receivers {
-    all: rat::Receivers,
-    samples: u64,
-    clipped: u64,
-}
-
 struct Scan {
     view: View,
     clock: Clock,
-    receivers: Option<Receivers>,
+    split: Split,
+    /// The present stream, where more than its spectrum is looked at.
+    hearing: Option<Hearing>,
+    /// Nothing is made of what it finds here: a picture shows what is on the air, and a node judges it.
+    engine: Engine,
     welch: Welch,
-    reports: Vec<CellReport>,
     /// Draw over and over, on a terminal.
     screen: Option<Screen>,
     /// Without a terminal: a line for each new cell.
@@ -259,19 +277,29 @@ impl Scan {
     fn run(&mut self, mut reader: Reader, seconds: Option<f64>, stop: &AtomicBool) -> anyhow::Result<()> {
         let mut drawn = Instant::now();
         while !stop.load(Ordering::Relaxed) && seconds.is_none_or(|seconds| self.view.seconds < seconds) {
+            self.take_found()?;
             match reader.read() {
                 Ok((Event::Stream(info), _)) => {
                     self.finish()?;
-                    self.receivers =
-                        Some(Receivers { all: rat::Receivers::new(&info, self.options()), samples: 0, clipped: 0 });
+                    let (effort, options) = self.split.begin(&info);
+                    if effort == Effort::Spectrum && self.view.effort != effort && self.screen.is_none() {
+                        tracing::warn!("above 32 Msps only the spectrum is looked at: no cell will be found");
+                    }
+                    let tuning = |info: &StreamInfo| (info.center, info.sample_rate);
+                    if self.view.info.as_ref().map(tuning) != Some(tuning(&info)) {
+                        self.view.held.clear();
+                    }
+                    self.hearing = options.map(|options| Hearing::new(info.clone(), options));
+                    self.view.effort = effort;
                     self.view.streams += 1;
                     self.view.info = Some(info);
                 }
                 Ok((Event::Samples, block)) => {
-                    let (Some(receivers), Some(info)) = (&mut self.receivers, &self.view.info) else { continue };
-                    receivers.samples += block.samples.len() as u64;
-                    receivers.clipped += u64::from(block.clipped);
-                    receivers.all.process(&block.samples, &mut self.reports);
+                    let Some(info) = &self.view.info else { continue };
+                    if let Some(hearing) = &mut self.hearing {
+                        hearing.process(&block.samples, block.clipped);
+                    }
+                    self.split.take(block);
                     self.welch.process(&block.samples);
                     self.view.samples += block.samples.len() as u64;
                     self.view.clipped += u64::from(block.clipped);
@@ -286,58 +314,82 @@ impl Scan {
                 && (drawn.elapsed() > Duration::from_secs(1) || screen.changed())
             {
                 drawn = Instant::now();
-                self.view.spectrum = self.welch.take().or(self.view.spectrum.take());
+                self.look();
                 picture::write(&self.view, Some(screen.size()), &mut std::io::stdout().lock())?;
             }
         }
+        let ended = Instant::now();
+        while self.split.is_searching() && !stop.load(Ordering::Relaxed) && ended.elapsed() < PATIENCE {
+            std::thread::sleep(LOOK / 10);
+            self.take_found()?;
+        }
         self.finish()?;
-        self.view.spectrum = self.welch.take().or(self.view.spectrum.take());
+        self.look();
         Ok(())
     }
 
-    fn options(&self) -> rat::Options {
-        let gsm = rat::gsm::Options { live: self.view.live.is_some(), ..rat::gsm::Options::default() };
-        rat::Options { gsm, ..rat::Options::default() }
+    /// Takes the spectrum since the last look, and holds the most of every bin.
+    fn look(&mut self) {
+        if let Some(spectrum) = self.welch.take() {
+            self.view.held.resize(spectrum.peak.len(), 0.0);
+            self.view.held.iter_mut().zip(&spectrum.peak).for_each(|(held, peak)| *held = held.max(*peak));
+            self.view.spectrum = Some(spectrum);
+        }
+    }
+
+    fn around(&self) -> Surroundings {
+        Surroundings { clock: self.clock, position: None, lost_samples: self.view.lost }
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {
-        if let Some(receivers) = &mut self.receivers {
-            receivers.all.finish(&mut self.reports);
-            self.take_reports()?;
-        }
-        self.receivers = None;
-        Ok(())
+        let around = self.around();
+        let judged = self.hearing.take().map(|hearing| hearing.finish(around, &mut self.engine));
+        judged.into_iter().flatten().try_for_each(|judged| self.note(judged.observation))
     }
 
     fn take_reports(&mut self) -> anyhow::Result<()> {
-        let (Some(receivers), Some(info)) = (&self.receivers, &self.view.info) else { return Ok(()) };
-        let context = Context {
-            stream: info,
-            clock: self.clock,
-            position: None,
-            samples: receivers.samples,
-            clipped: receivers.clipped,
-            lost_samples: self.view.lost,
-        };
-        for report in self.reports.drain(..) {
-            let mut observation = observe(&report, &context);
-            let cells = &mut self.view.cells;
-            let known = cells.get_mut(&observation.cell);
-            let told = known.as_ref().is_some_and(|known| known.identity.is_some());
-            if let Some(known) = known {
-                // What an earlier stream said is kept until this one says it again.
-                observation.first_ns = observation.first_ns.min(known.first_ns);
-                observation.identity = observation.identity.or_else(|| known.identity.take());
-                observation.fields = observation.fields.or_else(|| known.fields.take());
-            } else if cells.len() >= MOST_CELLS {
-                self.view.unlisted += 1;
-                continue;
+        let around = self.around();
+        let Some(hearing) = self.hearing.as_mut().filter(|hearing| hearing.has_news()) else { return Ok(()) };
+        let judged = hearing.judged(around, &mut self.engine);
+        judged.into_iter().try_for_each(|judged| self.note(judged.observation))
+    }
+
+    /// Takes what was found in a stretch that was searched aside.
+    fn take_found(&mut self) -> anyhow::Result<()> {
+        let (around, hearing, recognised) = (self.around(), &mut self.hearing, &mut self.view.recognised);
+        let mut found = Vec::new();
+        self.split.found(|kept| {
+            if let Some(hearing) = hearing {
+                hearing.learn(kept);
             }
-            if self.announce && !told && observation.identity.is_some() {
-                writeln!(std::io::stdout(), "new {}", picture::cell(&observation))?;
+            let reports = std::mem::take(&mut kept.reports);
+            let context = around.context(&kept.info, kept.samples.len() as u64, kept.clipped);
+            found.extend(reports.iter().map(|report| observe(report, &context)));
+            if let Some(occupancy) = kept.occupancy.take() {
+                let cells: Vec<(Hz, Hz)> = found.iter().map(|cell| (cell.cell.carrier(), LEAST_LTE)).collect();
+                recognised.take(&occupancy, &kept.info, &cells);
             }
-            cells.insert(observation.cell, observation);
+        });
+        found.into_iter().try_for_each(|observation| self.note(observation))
+    }
+
+    fn note(&mut self, mut observation: Observation) -> anyhow::Result<()> {
+        let cells = &mut self.view.cells;
+        let known = cells.get_mut(&observation.cell);
+        let told = known.as_ref().is_some_and(|known| known.identity.is_some());
+        if let Some(known) = known {
+            // What an earlier stream said is kept until this one says it again.
+            observation.first_ns = observation.first_ns.min(known.first_ns);
+            observation.identity = observation.identity.or_else(|| known.identity.take());
+            observation.fields = observation.fields.or_else(|| known.fields.take());
+        } else if cells.len() >= MOST_CELLS {
+            self.view.unlisted += 1;
+            return Ok(());
         }
+        if self.announce && !told && observation.identity.is_some() {
+            writeln!(std::io::stdout(), "new {}", picture::cell(&observation))?;
+        }
+        cells.insert(observation.cell, observation);
         Ok(())
     }
 }

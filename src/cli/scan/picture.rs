@@ -4,7 +4,8 @@ use super::View;
 use daen::cell::{CellKey, Rat, gsm_arfcn};
 use daen::dsp::spectrum::Spectrum;
 use daen::observation::Observation;
-use daen::units::Hz;
+use daen::sensor::receive::Effort;
+use daen::units::{Hz, Timestamp};
 use std::io::Write;
 
 /// Columns and lines where there is no terminal.
@@ -18,6 +19,8 @@ const LEAST_LINES: usize = 16;
 const ROWS: usize = 8;
 /// Eighths of a row, from nothing to all of it.
 const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// The most that was held.
+const HELD: char = '·';
 /// The least height of the spectrum's scale, dB.
 const LEAST_SPAN: f64 = 24.0;
 
@@ -30,7 +33,7 @@ pub fn write(view: &View, size: Option<(usize, usize)>, out: &mut impl Write) ->
         && lines >= LEAST_LINES
     {
         let columns = columns.saturating_sub(BESIDE).clamp(*COLUMNS.start(), *COLUMNS.end());
-        spectrum_rows(spectrum, info.center, info.sample_rate, columns, &mut text);
+        spectrum_rows((spectrum, &view.held), info.center, info.sample_rate, columns, &mut text);
     }
     if view.cells.is_empty() {
         text.push_str("  no cell heard\n");
@@ -42,6 +45,11 @@ pub fn write(view: &View, size: Option<(usize, usize)>, out: &mut impl Write) ->
         for observation in view.cells.values() {
             text.push_str(&format!("  {}\n", cell(observation)));
         }
+    }
+    // Of this run, all.
+    for carrier in view.recognised.at(Timestamp(0)) {
+        let mhz = carrier.center_hz as f64 / 1e6;
+        text.push_str(&format!("  {} around {mhz:.1} MHz is recognised and not decoded\n", carrier.standard));
     }
     if view.unlisted > 0 {
         text.push_str(&format!("  {} reports of further cells are not listed\n", view.unlisted));
@@ -85,6 +93,11 @@ fn head(view: &View, text: &mut String) {
     }
     let clipped = view.clipped as f64 / view.samples.max(1) as f64 * 100.0;
     parts.push(format!("{clipped:.2} % at full scale"));
+    match view.effort {
+        Effort::Whole => {}
+        Effort::Aside => parts.push("LTE is searched in a stretch now and then".to_owned()),
+        Effort::Spectrum => parts.push("too fast to decode: only the spectrum is looked at".to_owned()),
+    }
     if view.lost > 0 {
         parts.push(format!("{} samples lost here: too slow", view.lost));
     }
@@ -99,24 +112,29 @@ fn head(view: &View, text: &mut String) {
     text.push_str(&format!("  {}\n", parts.join(", ")));
 }
 
-fn spectrum_rows(spectrum: &Spectrum, center: Hz, rate: Hz, width: usize, text: &mut String) {
+/// Bars of the mean, and a dot where the most that was held stands above them.
+fn spectrum_rows((spectrum, held): (&Spectrum, &[f32]), center: Hz, rate: Hz, width: usize, text: &mut String) {
     let db = |power: f32| 10.0 * f64::from(power.max(1e-20)).log10();
     // Of each column the strongest bin, so that a narrow carrier is seen.
     let bins = spectrum.mean.len();
-    let columns: Vec<f64> = (0..width)
-        .map(|column| {
-            let part = &spectrum.mean[column * bins / width..(column + 1) * bins / width];
-            db(part.iter().copied().fold(0.0, f32::max))
-        })
-        .collect();
+    let strongest = |powers: &[f32]| -> Vec<f64> {
+        let part = |column: usize| &powers[column * bins / width..(column + 1) * bins / width];
+        (0..width).map(|column| db(part(column).iter().copied().fold(0.0, f32::max))).collect()
+    };
+    let columns = strongest(&spectrum.mean);
+    let held = if held.len() == bins { strongest(held) } else { columns.clone() };
     let floor = db(spectrum.percentile(0.1));
-    let top = columns.iter().copied().fold(floor + LEAST_SPAN, f64::max);
+    let top = columns.iter().chain(&held).copied().fold(floor + LEAST_SPAN, f64::max);
     for row in (0..ROWS).rev() {
         let line: String = columns
             .iter()
-            .map(|level| {
-                let eighths = (level - floor) / (top - floor) * (ROWS * 8) as f64 - (row * 8) as f64;
-                BARS[eighths.round().clamp(0.0, 8.0) as usize]
+            .zip(&held)
+            .map(|(level, held)| {
+                let eighths = |level: f64| (level - floor) / (top - floor) * (ROWS * 8) as f64 - (row * 8) as f64;
+                match BARS[eighths(*level).round().clamp(0.0, 8.0) as usize] {
+                    ' ' if (0.0..8.0).contains(&(eighths(*held) - 1e-9)) => HELD,
+                    bar => bar,
+                }
             })
             .collect();
         let label = match row {
@@ -130,7 +148,7 @@ fn spectrum_rows(spectrum: &Spectrum, center: Hz, rate: Hz, width: usize, text: 
     let (left, middle, right) = (edge(-0.5), edge(0.0), edge(0.5));
     let side = width.saturating_sub(middle.len()) / 2;
     text.push_str(&format!(
-        "  {left:<side$}{middle}{right:>rest$} MHz, dBFS a bin\n",
+        "  {left:<side$}{middle}{right:>rest$} MHz, dBFS a bin, {HELD} the most\n",
         rest = width.saturating_sub(side + middle.len())
     ));
 }
@@ -164,6 +182,25 @@ fn channel(cell: CellKey) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_burst_that_is_over_stays_as_a_dot_above_the_mean() {
+        let mut mean = vec![1e-9; 256];
+        mean[64..80].fill(1e-5);
+        let mut held: Vec<f32> = mean.iter().map(|power| power * 4.0).collect();
+        held[200] = 1e-4;
+        let spectrum = Spectrum { peak: held.clone(), mean, segments: 9 };
+        let mut text = String::new();
+        spectrum_rows((&spectrum, &held), Hz(947e6), Hz(2e6), 64, &mut text);
+        let rows: Vec<Vec<char>> = text.lines().map(|line| line.chars().skip(2).collect()).collect();
+        // Columns of four bins; 50 dB in eight rows.
+        assert_eq!((rows[0][50], rows[7][50]), (HELD, ' '), "{text}");
+        assert!(rows[7][16] == '█' && rows[1][16] != ' ' && rows[0][16] != '█', "{text}");
+        // Without anything held there are bars alone.
+        let mut text = String::new();
+        spectrum_rows((&spectrum, &[]), Hz(947e6), Hz(2e6), 64, &mut text);
+        assert_eq!(text.matches(HELD).count(), 1, "in the legend: {text}");
+    }
 
     #[test]
     fn a_picture_is_cut_to_the_terminal_and_says_what_is_missing() {

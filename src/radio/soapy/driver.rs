@@ -1,10 +1,10 @@
 //! The driver's own thread: everything that may block inside a foreign library happens here, so that it can be left behind.
 
 use super::account::{Account, Break};
-use super::setup::{self, Actual, Open, SetupError, clock_trouble};
+use super::setup::{self, Open, SetupError, clock_trouble};
 use super::stream::Raw;
 use crate::radio::convert::Scale;
-use crate::radio::live::{Counts, Live};
+use crate::radio::live::{Actual, Counts, Live};
 use crate::radio::profile::Settings;
 use crate::units::{Hz, Nanos, Timestamp};
 use soapysdr::ErrorCode;

@@ -2,9 +2,11 @@
 
 use super::account::Stamps;
 use crate::radio::convert::Scale;
+use crate::radio::live::Actual;
 use crate::radio::profile::{Settings, Timestamps};
 use crate::units::{Db, Hz};
 use soapysdr::{Args, Device, Direction, Error, Range};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::stream::Rx;
@@ -41,27 +43,6 @@ pub enum SetupError {
         /// What it has.
         offers: String,
     },
-}
-
-/// What a device really does.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Actual {
-    /// Driver and serial number, for stream names and messages.
-    pub label: String,
-    /// Sample rate.
-    pub rate: Hz,
-    /// Centre frequency.
-    pub center: Hz,
-    /// Filter, where the driver says.
-    pub bandwidth: Option<Hz>,
-    /// Gain elements.
-    pub gains: Vec<(String, Db)>,
-    /// Receive port.
-    pub antenna: Option<String>,
-    /// Clock source.
-    pub clock_source: Option<String>,
-    /// Sample format on the way to the host.
-    pub format: String,
 }
 
 /// An open device with a stream that is not running yet.
@@ -120,16 +101,26 @@ fn apply(device: &Device, settings: &Settings) -> Result<Actual, SetupError> {
     }
     let gains = gains(device, settings)?;
     let center = tune(device, settings)?;
-    let label = label(device, settings);
-    Ok(Actual { label, rate, center, bandwidth, gains, antenna, clock_source, format: String::new() })
+    let serial = serial(device);
+    let label = label(device, settings, serial.as_deref());
+    let format = String::new();
+    Ok(Actual { label, serial, rate, center, bandwidth, gains, antenna, clock_source, format })
 }
 
-fn label(device: &Device, settings: &Settings) -> String {
+/// Names under which drivers tell the serial number of a device: most of them; SoapyUHD; SoapyLMS7; SoapyPlutoSDR.
+const SERIALS: [&str; 4] = ["serial", "mboard_serial", "boardSerialNumber", "hw_serial"];
+
+/// What the device itself says that it is.
+fn serial(device: &Device) -> Option<String> {
+    let info = device.hardware_info().ok()?;
+    let mut told = SERIALS.iter().filter_map(|name| info.get(*name));
+    told.find(|serial| !serial.is_empty()).map(str::to_owned)
+}
+
+fn label(device: &Device, settings: &Settings, own: Option<&str>) -> String {
     let given: Args = settings.device_args.as_str().into();
-    let info = device.hardware_info().ok();
-    let serial = given.get("serial").or_else(|| info.as_ref().and_then(|info| info.get("serial")));
     let driver = device.driver_key().unwrap_or_else(|_| "device".to_owned());
-    match serial {
+    match given.get("serial").or(own) {
         Some(serial) => format!("{driver}:{serial}"),
         None => driver,
     }
@@ -193,9 +184,9 @@ fn bandwidth(device: &Device, settings: &Settings) -> Result<Option<Hz>, SetupEr
     Ok(device.bandwidth(RX, channel).ok().filter(|width| *width > 0.0).map(Hz))
 }
 
-fn gains(device: &Device, settings: &Settings) -> Result<Vec<(String, Db)>, SetupError> {
+fn gains(device: &Device, settings: &Settings) -> Result<BTreeMap<String, Db>, SetupError> {
     let channel = settings.channel;
-    let mut actual = Vec::with_capacity(settings.gains.len());
+    let mut actual = BTreeMap::new();
     for setting in &settings.gains {
         let name = setting.name.as_str();
         let offers = || match device.gain_element_range(RX, channel, name) {
@@ -213,7 +204,7 @@ fn gains(device: &Device, settings: &Settings) -> Result<Vec<(String, Db)>, Setu
             Ok(now) => return Err(refused(what, wanted, format!("it has {now} dB"), offers())),
             Err(error) => return Err(refused(what, wanted, error.message, offers())),
         };
-        actual.push((setting.name.clone(), Db(now)));
+        actual.insert(setting.name.clone(), Db(now));
     }
     Ok(actual)
 }

@@ -98,6 +98,9 @@ impl Watching {
             let named = |warning| if several { format!("{name}: {warning}") } else { warning };
             notes.extend(instrument.warnings(now).into_iter().map(named));
         }
+        // A failure that is over in half a second stands in no report as the present problem.
+        let failures = self.live.iter().filter_map(|live| live.failure());
+        notes.extend(failures.map(|why| format!("why the receiver failed last: {why}")));
         notes.extend(place.warnings);
         if let Some((_, crew, _)) = self.crew.first() {
             notes.extend(crew.notes());

@@ -25,7 +25,8 @@ impl Aside {
         Aside { search, info, kept: None, at: 0, next: 0 }
     }
 
-    pub(super) fn take(&mut self, block: &IqBlock, lab: &mut Lab) {
+    /// Takes the next samples of the stream; whether a stretch that is searched for cells has gone to the lab.
+    pub(super) fn take(&mut self, block: &IqBlock, lab: &mut Lab) -> bool {
         let info = &self.info;
         if self.kept.is_none() && self.at >= self.next {
             let since = Nanos((self.at as f64 / info.sample_rate.0 * 1e9).round() as i64);
@@ -40,9 +41,10 @@ impl Aside {
             if kept.take(&block.samples, block.clipped) {
                 lab.search(kept);
                 self.next = self.at + (ASIDE_EVERY.as_secs_f64() * info.sample_rate.0) as u64;
-            } else {
-                self.kept = Some(kept);
+                return self.search;
             }
+            self.kept = Some(kept);
         }
+        false
     }
 }

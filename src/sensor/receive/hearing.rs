@@ -22,6 +22,14 @@ pub struct Surroundings {
     pub lost_samples: u64,
 }
 
+impl Surroundings {
+    /// For what is heard in a stream, or a stretch of one, of so many samples, of which `clipped` touched full scale.
+    pub fn context<'a>(&self, stream: &'a StreamInfo, samples: u64, clipped: u64) -> Context<'a> {
+        let Surroundings { clock, position, lost_samples } = *self;
+        Context { stream, clock, position, samples, clipped, lost_samples }
+    }
+}
+
 /// A report, what it amounts to, and what the rules say of it.
 #[derive(Clone, Debug)]
 pub struct Judged {
@@ -87,7 +95,7 @@ impl Hearing {
     }
 
     /// Takes over what was found in a stretch of this stream, and takes out of it what is old news by now.
-    pub(super) fn learn(&mut self, kept: &mut Kept) {
+    pub fn learn(&mut self, kept: &mut Kept) {
         let of_this = (&kept.info.stream, kept.info.center, kept.info.sample_rate)
             == (&self.info.stream, self.info.center, self.info.sample_rate);
         if of_this && kept.info.start >= self.info.start {
@@ -117,14 +125,7 @@ impl Hearing {
     /// Turns the reports that wait into observations and judges them; the last `last` of them are final.
     fn judge(&mut self, last: usize, around: Surroundings, engine: &mut Engine) -> Vec<Judged> {
         let live = self.reports.len().saturating_sub(last);
-        let context = Context {
-            stream: &self.info,
-            clock: around.clock,
-            position: around.position,
-            samples: self.samples,
-            clipped: self.clipped,
-            lost_samples: around.lost_samples,
-        };
+        let context = around.context(&self.info, self.samples, self.clipped);
         let judged = self.reports.drain(..).enumerate().map(|(n, report)| {
             let mut observation = observe(&report, &context);
             if let Some(instrument) = &self.instrument {
