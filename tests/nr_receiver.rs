@@ -19,6 +19,7 @@ use rand_distr::{Distribution, StandardNormal};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Recordings that hold no block: their truth has PCI and MIB from a sibling.
@@ -237,6 +238,26 @@ fn noise_is_no_cell() {
             assert!(live.is_empty() && last.is_empty(), "window {window} of {center}: {last:?}");
         }
     }
+}
+
+#[test]
+fn the_share_of_blocks_read_in_noise_is_as_recorded() {
+    let Some(root) = captures() else { return };
+    let mut table = String::from("of 50 windows of 1 ms with one block; SNR of an element; carrier 3 ppm high\n");
+    for name in ["nr/lab-n78-ssb-sib1-23M04", "nr/lab-n3-ssb-23M04"] {
+        let (info, samples) = load(&root, name);
+        let level = receive(&info, &samples, 1 << 14).1[0].level.0;
+        for snr_db in [0.0, -2.0, -4.0, -6.0, -8.0] {
+            let mut read = 0;
+            for seed in 0..50 {
+                let cells = receive(&info, &worse(&info, &samples, level, 3.0, snr_db, seed), 1 << 14).1;
+                read += usize::from(cells.len() == 1);
+                assert!(cells.len() <= 1, "{name} {snr_db}");
+            }
+            writeln!(table, "{name:28} {snr_db:5.1} dB  {read:3}").unwrap();
+        }
+    }
+    insta::assert_snapshot!("nr_sensitivity", table);
 }
 
 proptest! {
