@@ -4,11 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 use daen::l3::nr::parse_mib;
+use daen::observation::Fields;
 use daen::radio::sigmf;
 use daen::radio::source::{Event, IqBlock, IqSource, StreamInfo};
+use daen::rat::CellReport;
 use daen::rat::nr::dci::Time;
 use daen::rat::nr::numerology::Spacing;
 use daen::rat::nr::sib1::{Known, Reader, Received};
+use daen::rat::nr::{Options, Receiver};
 use daen::units::Hz;
 use num_complex::Complex32;
 use rand::SeedableRng;
@@ -16,6 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Recordings that begin with the slot of SIB1 and hold no synchronisation block: PCI and MIB are handed in.
@@ -70,6 +74,52 @@ fn slot_at_start(reader: &mut Reader, info: &StreamInfo, samples: &[Complex32], 
     let slot = recording["sib1"]["phy"]["slot"].as_u64().unwrap() as usize;
     let error = Hz(recording["ssb"]["cfo_psssss_hz"].as_f64().unwrap());
     reader.take(samples, info.center, error, 0.0, slot)
+}
+
+fn receive(info: &StreamInfo, samples: &[Complex32], block: usize) -> Vec<CellReport> {
+    let mut receiver = Receiver::new(info, Options::default());
+    let mut reports = Vec::new();
+    samples.chunks(block).for_each(|part| receiver.process(part, &mut Vec::new()));
+    receiver.finish(&mut reports);
+    reports
+}
+
+/// Holds a cell against the truth of its recording.
+fn compare(name: &str, cell: &CellReport, recording: &Value) {
+    let blocks: Vec<(&str, String, u32)> =
+        cell.broadcast.iter().map(|block| (block.name.as_str(), block.octets.to_string(), block.count)).collect();
+    let hex = recording["sib1"]["hex"].as_str().unwrap();
+    assert_eq!(blocks[1..], [("SIB1", hex.to_owned(), 1)], "{name}");
+    let (identity, plmn) = (cell.identity.as_ref().unwrap(), &recording["sib1"]["plmns"][0]);
+    assert_eq!(identity.plmns.iter().map(ToString::to_string).collect::<Vec<_>>(), [plmn["plmn"].as_str().unwrap()]);
+    assert_eq!(identity.area.map(u64::from), plmn["tac"].as_u64(), "{name}");
+    assert_eq!(format!("{:09x}", identity.cell_id.unwrap()), plmn["nci"].as_str().unwrap(), "{name}");
+    let fields = cell.fields.as_ref().and_then(Fields::nr).unwrap();
+    assert!(fields.radio.is_some() && fields.mib.is_some(), "{name}");
+    let sib1 = fields.sib1.as_ref().unwrap();
+    assert_eq!(json!(sib1.serving.as_ref().unwrap().bands), recording["sib1"]["bands"], "{name}");
+    assert_eq!(cell.counts["sib1"], 1, "{name}");
+}
+
+#[test]
+fn recordings_of_block_and_sib1_give_the_cell_with_all_it_says() {
+    let Some(root) = captures() else { return };
+    let mut read = Vec::new();
+    for (name, recording) in truth(&root) {
+        let (info, samples) = load(&root, &name);
+        let cells = receive(&info, &samples, 1 << 14);
+        if recording["sib1"].is_object() && !SLOT_ALONE.contains(&name.as_str()) {
+            assert_eq!(cells.len(), 1, "{name}");
+            compare(&name, &cells[0], &recording);
+            assert_eq!(receive(&info, &samples, 1009), cells, "{name} in blocks of another size");
+            read.push(name);
+        } else {
+            let sib1 =
+                |cell: &CellReport| cell.broadcast.iter().any(|block| block.name == "SIB1") || cell.identity.is_some();
+            assert!(!cells.iter().any(sib1), "{name} holds no SIB1");
+        }
+    }
+    assert_eq!(read, ["nr/lab-n78-ssb-sib1-23M04", "nr/n3-pci500-sib1-15M36", "nr/oai-n78-ssb-sib1-46M08"]);
 }
 
 #[test]
@@ -133,4 +183,54 @@ fn another_cell_another_slot_and_noise_have_no_sib1() {
     mib.control_resource_set_zero = 15;
     assert!(Reader::new(info.sample_rate, Known { mib, ..right }).is_none());
     assert!(Reader::new(Hz(7.68e6), right).is_none());
+}
+
+/// Share of slots from which SIB1 comes by itself, and by the fourth repetition, over the signal to noise ratio: recorded slots with
+/// noise added. The recorded one's own noise counts besides. The cell of nr/effnet-n78 needs some 5 dB more than its code rate asks for,
+/// and nobody knows yet why.
+#[test]
+fn the_limit_in_noise_is_the_one_recorded() {
+    let Some(root) = captures() else { return };
+    let truth = truth(&root);
+    let mut table = String::from("of 20; SNR of an element of the PDSCH, dB; alone, of four");
+    let mut rng = ChaCha8Rng::seed_from_u64(38);
+    for name in SLOT_ALONE {
+        let recording = &truth[name];
+        let (info, samples) = load(&root, name);
+        let mut reader = Reader::new(info.sample_rate, known(recording)).unwrap();
+        let clean = slot_at_start(&mut reader, &info, &samples, recording).unwrap();
+        let width = (12 * clean.dci.length) as f64 * known(recording).spacing.hz().0;
+        // While the PDSCH is sent nothing else is: its elements hold the power of all samples.
+        let time = Time::default_a(clean.dci.time, known(recording).mib.dmrs_type_a_position);
+        let slot = 15.0 / known(recording).spacing.hz().0 * info.sample_rate.0;
+        let [begin, end] = [time.symbols().start, time.symbols().end].map(|l| (slot * l as f64 / 14.0) as usize);
+        let power: f32 = samples[begin..end].iter().map(Complex32::norm_sqr).sum::<f32>() / (end - begin) as f32;
+        let power = f64::from(power) * info.sample_rate.0 / width;
+        write!(table, "\n{name}, {:.2} MHz", width / 1e6).unwrap();
+        for snr in [-8.0, -6.0, -4.0, -2.0, 0.0, 2.0f64] {
+            let sigma = (power / 10f64.powf(snr / 10.0) / 2.0).sqrt() as f32;
+            let (mut alone, mut of_four) = (0, 0);
+            for _ in 0..20 {
+                let mut reader = Reader::new(info.sample_rate, known(recording)).unwrap();
+                let came = (0..4).position(|_| {
+                    let noisy: Vec<Complex32> = samples
+                        .iter()
+                        .map(|sample| {
+                            let mut normal = || -> f32 { StandardNormal.sample(&mut rng) };
+                            sample + Complex32::new(normal(), normal()) * sigma
+                        })
+                        .collect();
+                    let received = slot_at_start(&mut reader, &info, &noisy, recording);
+                    received.is_some_and(|received| {
+                        assert_eq!(received.octets, clean.octets, "{name}: a wrong SIB1");
+                        true
+                    })
+                });
+                alone += usize::from(came == Some(0));
+                of_four += usize::from(came.is_some());
+            }
+            write!(table, "\n{snr:>5} {alone:>4} {of_four:>4}").unwrap();
+        }
+    }
+    insta::assert_snapshot!(table);
 }

@@ -189,8 +189,16 @@ fn nr_parts(fields: &NrFields) -> Vec<String> {
     let mut parts = Vec::new();
     if let Some(radio) = fields.radio {
         parts.push(format!("block {} of {} kHz, k_SSB {}", radio.ssb_index, radio.scs_khz, radio.k_ssb));
-        parts.push("heard MIB".to_owned());
+        parts.push(if fields.sib1.is_some() { "heard MIB SIB1" } else { "heard MIB" }.to_owned());
         parts.extend(radio.barred.then(|| "barred".to_owned()));
+    }
+    if let Some(serving) = fields.sib1.as_ref().and_then(|sib1| sib1.serving.as_ref()) {
+        let bands: Vec<String> = serving.bands.iter().map(|band| format!("n{band}")).collect();
+        parts.push(format!("band {}", bands.join(" ")));
+        let widest =
+            serving.carriers.iter().max_by_key(|carrier| u32::from(carrier.blocks) * u32::from(carrier.scs_khz));
+        parts.extend(widest.map(|carrier| format!("{} blocks of {} kHz", carrier.blocks, carrier.scs_khz)));
+        parts.push(if serving.tdd.is_some() { "TDD" } else { "FDD" }.to_owned());
     }
     parts
 }

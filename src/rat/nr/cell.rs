@@ -2,11 +2,14 @@
 
 use super::block::Block;
 use super::numerology::{Kind, SYMBOL, SYMBOLS};
-use crate::cell::{CellKey, Rat};
+use super::sib1::{Known, Reader};
+use crate::cell::{CellIdentity, CellKey, Rat};
+use crate::l3::nr::{fold, parse_bcch_dl_sch, parse_mib};
 use crate::observation::nr::{NrFields, Radio};
 use crate::observation::{BroadcastBlock, CarrierError, Fields, FrameName, FrameTiming, Octets};
 use crate::rat::{CellReport, MAX_BROADCAST};
 use crate::units::{Dbfs, Hz, Nanos, Ppb, Timestamp};
+use num_complex::Complex32;
 use std::collections::BTreeMap;
 
 /// Standard deviation given for what could not be measured: no oscillator is worse than 100 ppm.
@@ -42,6 +45,10 @@ pub struct Cell {
     begin: f64,
     counts: BTreeMap<&'static str, u64>,
     broadcast: Vec<BroadcastBlock>,
+    /// What receives its SIB1, by what that takes; `None` where nothing can.
+    sib1: Option<(Known, Option<Box<Reader>>)>,
+    said: NrFields,
+    identity: Option<CellIdentity>,
     news: bool,
 }
 
@@ -59,6 +66,9 @@ impl Cell {
             begin: heard.begin,
             counts: BTreeMap::new(),
             broadcast: Vec::new(),
+            sib1: None,
+            said: NrFields::default(),
+            identity: None,
             news: false,
         };
         cell.take(block, first, rate);
@@ -109,12 +119,55 @@ impl Cell {
         }
         self.news = true;
         *self.counts.entry("mib").or_default() += 1;
-        let octets = block.message.stable();
-        let known = self.broadcast.iter_mut().find(|known| known.octets.0 == octets);
+        self.said.mib = parse_mib(block.message.octets).ok().map(|(mib, _)| mib);
+        self.heard("MIB", block.message.stable().to_vec());
+    }
+
+    /// Counts a message.
+    fn heard(&mut self, name: &str, octets: Vec<u8>) {
+        let known = self.broadcast.iter_mut().find(|known| known.name == name && known.octets.0 == octets);
         if let Some(known) = known {
             known.count = known.count.saturating_add(1);
         } else if self.broadcast.len() < MAX_BROADCAST {
-            self.broadcast.push(BroadcastBlock { name: "MIB".to_owned(), octets: Octets(octets.to_vec()), count: 1 });
+            self.broadcast.push(BroadcastBlock { name: name.to_owned(), octets: Octets(octets), count: 1 });
+        }
+    }
+
+    /// Receives SIB1 in the window in which it was just heard: samples of a stream of `rate` that is tuned to `center`, from sample
+    /// `first` on.
+    pub fn listen(&mut self, samples: &[Complex32], center: Hz, first: u64, rate: Hz) {
+        let (Some(now), Some(mib)) = (self.now, self.said.mib) else { return };
+        let message = now.block.message;
+        let known = Known {
+            pci: self.key.id,
+            spacing: self.kind.spacing,
+            nominal: self.carrier,
+            mib,
+            k_ssb: message.k_ssb,
+            index: message.index,
+        };
+        if self.sib1.as_ref().is_none_or(|(last, _)| *last != known) {
+            self.sib1 = Some((known, Reader::new(rate, known).map(Box::new)));
+        }
+        let Some((_, Some(reader))) = &mut self.sib1 else { return };
+        // What the cell's clock calls a second.
+        let second = rate.0 * (1.0 - now.block.error.0 / self.carrier.0);
+        let frame = now.frame - first as f64;
+        let (before, after) = (frame / (FRAME * second), (samples.len() as f64 - frame) / (FRAME * second));
+        let mut received = Vec::new();
+        for apart in -(before.ceil() as i64)..=after.floor() as i64 {
+            let number = (i64::from(message.sfn) + apart).rem_euclid(FRAMES as i64) as u16;
+            for (slot, into) in reader.slots(number) {
+                let at = frame + (apart as f64 * FRAME + into) * second;
+                received.extend(reader.take(samples, center, now.block.error, at, slot));
+            }
+        }
+        for block in received {
+            *self.counts.entry("sib1").or_default() += 1;
+            if let Ok(message) = parse_bcch_dl_sch(&block.octets) {
+                fold(&mut self.said, &mut self.identity, &message);
+            }
+            self.heard("SIB1", block.octets);
         }
     }
 
@@ -171,7 +224,7 @@ impl Cell {
         };
         CellReport {
             key: self.key,
-            identity: None,
+            identity: self.identity.clone(),
             first: nanos(self.begin),
             last: nanos(self.latest.end),
             level: block.rsrp,
@@ -188,7 +241,7 @@ impl Cell {
             }),
             counts: self.counts.clone(),
             broadcast: self.broadcast.clone(),
-            fields: Some(Fields::Nr(Box::new(NrFields { radio: Some(radio), ..NrFields::default() }))),
+            fields: Some(Fields::Nr(Box::new(NrFields { radio: Some(radio), ..self.said.clone() }))),
         }
     }
 }

@@ -33,7 +33,7 @@ const ELEMENT_BITS: usize = 2 * DATA * BUNDLE;
 /// the same for n_SCID of 0.
 pub(super) fn dmrs_init(pci: u16, slot: usize, l: usize) -> u32 {
     let (pci, symbol) = (u64::from(pci), (14 * slot + l + 1) as u64);
-    ((symbol * (2 * pci + 1) << 17) + 2 * pci) as u32 & 0x7fff_ffff
+    (((symbol * (2 * pci + 1)) << 17) + 2 * pci) as u32 & 0x7fff_ffff
 }
 
 /// Reads DCI of one cell's CORESET 0.
