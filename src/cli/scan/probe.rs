@@ -110,7 +110,7 @@ mod tests {
             "  profile example (Example) would set:\n    \
              frequency      947400000 Hz\n    \
              sample rate    2400000 Hz, 1920000 Hz of it usable\n    \
-             filter         2500000 Hz\n    \
+             filter         1500000 Hz\n    \
              oscillator     +600000 Hz beside it\n    \
              antenna        AUX\n    \
              gain           TUNER 28 dB\n    \

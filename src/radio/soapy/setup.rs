@@ -113,7 +113,7 @@ const SERIALS: [&str; 4] = ["serial", "mboard_serial", "boardSerialNumber", "hw_
 /// What the device itself says that it is.
 fn serial(device: &Device) -> Option<String> {
     let info = device.hardware_info().ok()?;
-    let mut told = SERIALS.iter().filter_map(|name| info.get(*name));
+    let mut told = SERIALS.iter().filter_map(|name| info.get(name));
     told.find(|serial| !serial.is_empty()).map(str::to_owned)
 }
 
