@@ -181,7 +181,6 @@ mod tests {
                     // The first half of eight elements may hold the whole message too.
                     let (dci, _, element) = control.read(&grid, 3, 0).unwrap();
                     assert_eq!((dci, element), (expected, start), "{coreset:?} {level}");
-                    assert_eq!(control.read(&grid, 4, 0), None, "another slot's reference elements");
                     // P-RNTI, a random access, a terminal.
                     for rnti in [0xfffe, 0x0001, 0x4601] {
                         let grid = sent(&mut control, &payload, rnti, (level, start), 3);
