@@ -180,7 +180,7 @@ fn tiles(at: Timestamp) -> Vec<Item> {
         let carrier = |n: u64| TileCarrier {
             center_hz: first_hz + n * 1_400_000,
             width_hz: 199_219,
-            shape: if n % 3 == 0 { "lte/nr" } else { "gsm" }.to_owned(),
+            shape: if n.is_multiple_of(3) { "lte/nr" } else { "gsm" }.to_owned(),
         };
         SpectrumTile {
             at_ns: at,

@@ -181,7 +181,7 @@ fn a_node_finds_the_cell_in_a_stretch_that_it_has_kept() {
     let Some(root) = captures() else { return };
     let (info, samples) = load(&root, "nr/n78-barred-46M08");
     let mut lab = Lab::start().unwrap();
-    let mut kept = lab.keep(None, info).unwrap();
+    let mut kept = lab.keep(None, info, true).unwrap();
     // The recording is shorter than a stretch: it is gone through again and again.
     while !kept.take(&samples, 0) {}
     lab.search(kept);

@@ -125,7 +125,7 @@ mod tests {
         let both = occupancy(&[Signal::Umts, Signal::Lte], &carriers);
         recognised.take(&both, &info(0), &[(Hz(2152e6), Hz(4.5e6))]);
         let umts = ("umts".to_owned(), 2_145_000_000, Some(3_840_000));
-        assert_eq!(told(&recognised, 10), [umts.clone()], "the LTE cell was decoded");
+        assert_eq!(told(&recognised, 10), vec![umts.clone()], "the LTE cell was decoded");
         // Its LTE neighbour is not decoded this time, and the other's middle is found a little beside.
         let carriers = [(-4.9e6, 3.8e6, Shape::Wide3840k), carriers[1]];
         recognised.take(&occupancy(&[Signal::Umts, Signal::Lte], &carriers), &info(600), &[]);

@@ -310,12 +310,12 @@ impl Scan {
                 Ok((Event::End, _)) => break,
                 Err(error) => return Err(error.into()),
             }
-            if let Some(screen) = &self.screen
-                && (drawn.elapsed() > Duration::from_secs(1) || screen.changed())
-            {
+            let due = |screen: &Screen| drawn.elapsed() > Duration::from_secs(1) || screen.changed();
+            if self.screen.as_ref().is_some_and(due) {
                 drawn = Instant::now();
                 self.look();
-                picture::write(&self.view, Some(screen.size()), &mut std::io::stdout().lock())?;
+                let size = self.screen.as_ref().map(Screen::size);
+                picture::write(&self.view, size, &mut std::io::stdout().lock())?;
             }
         }
         let ended = Instant::now();
