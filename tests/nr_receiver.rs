@@ -106,7 +106,9 @@ fn every_block_of_every_recording_is_read_as_other_decoders_read_it_and_nothing_
         assert_eq!(f64::from(radio.ssb_index), number("ssb_idx"), "{name}");
         assert_eq!(Value::from(radio.barred), ssb["cell_barred"], "{name}");
         let mib = &cell.broadcast[0];
-        assert_eq!((mib.name.as_str(), cell.broadcast.len()), ("MIB", 1), "{name}");
+        // SIB1, where it is there, is held against the truth by tests/nr_sib1.rs.
+        let mibs = cell.broadcast.iter().filter(|block| block.name == "MIB").count();
+        assert_eq!((mib.name.as_str(), mibs), ("MIB", 1), "{name}");
         assert_eq!(mib.octets.to_string(), stable_mib(ssb["mib_hex"].as_str().unwrap()), "{name}");
         // A base station's carrier may be off by 0.05 ppm over 1 ms, and more over two symbols; TS 38.104 clause 6.5.1.2.
         let apart = cell.carrier.hz.0 - number("cfo_psssss_hz");
@@ -159,7 +161,9 @@ fn a_carrier_error_of_seven_ppm_in_noise_of_the_blocks_own_strength_changes_noth
                 let cells = receive(&info, &noisy, 1 << 14).1;
                 let what = format!("{name} {ppm:+} ppm {snr_db} dB");
                 let [cell] = &cells[..] else { panic!("{what}: {} cells", cells.len()) };
-                assert_eq!((cell.key, &cell.broadcast), (before.key, &before.broadcast), "{what}");
+                // A block of SIB1 that comes once needs more than 0 dB where its code rate is high.
+                let kept = if snr_db > 0.0 { before.broadcast.len() } else { 1 };
+                assert_eq!((cell.key, &cell.broadcast[..kept]), (before.key, &before.broadcast[..kept]), "{what}");
                 assert_eq!(cell.timing.unwrap().frame, before.timing.unwrap().frame, "{what}");
                 let moved = cell.carrier.hz.0 - before.carrier.hz.0 - ppm * 1e-6 * info.center.0;
                 let sigma =

@@ -14,7 +14,7 @@
 //! assert_eq!(pbch.decode(&soft, Parity::Plain).unwrap().bits, payload);
 //! ```
 //!
-//! The decoder is a successive-cancellation list of [`list::PATHS`] with the parity as judge of what is left at the end ([`list`]).
+//! The decoder is a successive-cancellation list of `list::PATHS` with the parity as judge of what is left at the end (`list`).
 //! Its limit over AWGN is the snapshot in `tests/nr_coding.rs`. All scratch is in the struct: no allocation per block.
 //!
 //! ## References

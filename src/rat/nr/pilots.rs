@@ -87,7 +87,7 @@ mod tests {
                 let seen: Vec<Complex32> =
                     (0..288 / step).map(|_| gain + Complex32::new(normal(), normal()) * sigma).collect();
                 Smoother::new().run(&seen, (first, step), &mut gains, &mut noise);
-                assert!(gains.iter().all(|value| (value - gain).norm() < 5.0 * sigma));
+                assert!(gains.iter().all(|value| (value - gain).norm() < 4.0 * sigma));
             }
             let power = noise.power();
             assert!((power / (2.0 * sigma * sigma) - 1.0).abs() < 0.05, "{power} at step {step}");
