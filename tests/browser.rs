@@ -329,7 +329,7 @@ fn every_answer_carries_the_security_headers_and_pages_are_whole_without_scripts
         "/alerts/99",
         "/alerts/x",
         "/nodes/aran-east/spectrum/1",
-        "/nodes/A B/spectrum",
+        "/nodes/A%20B/spectrum",
         "/nowhere",
         "/static/nothing.js",
         "/api/alerts/99",
