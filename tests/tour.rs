@@ -235,6 +235,9 @@ fn a_task_does_not_wait_for_the_end_of_a_decode_dwell_which_is_made_up_for_and_o
             panic!("no {wanted} in eight seconds");
         };
         until(&mut air, "search");
+        // The oscillator has to get there first.
+        air.run(0.05);
+        assert_eq!(doing(&air), "search");
         air.tour.heard(&heard(air.now, false));
         until(&mut air, "decode");
         air.run(0.2);

@@ -159,6 +159,12 @@ struct Task {
     until: Timestamp,
 }
 
+/// Searching goes on up to so many halves of a decode dwell that sweeping is owed. Chosen: with a retune of 20 ms no window of GSM then waits
+/// for more than two rounds and two dwells, whatever the noise (`tests/scan_plan.rs`).
+const MOST_DEBT: i64 = 3;
+/// A sweep sees a new carrier and the search after it finds its cell, once in so many. Assumed, as in the simulation: a blaster is strong,
+/// and what is missed is missed to fading.
+const CAUGHT: f64 = 0.9 * 0.95;
 /// Tasks that wait at most; the oldest gives way.
 const MOST_TASKS: usize = 16;
 
@@ -270,7 +276,7 @@ impl Plan {
         let doubtful =
             all().filter(|(_, w)| !w.confirmed).filter_map(|(n, w)| w.candidate.map(|since| ((!w.gsm, since), n)));
         if let Some((_, window)) = doubtful.min()
-            && self.debt.0 <= 2 * self.options.decode_gsm.0
+            && self.debt.0 <= MOST_DEBT * self.options.decode_gsm.0 / 2
         {
             let length = if self.windows[window].gsm { self.options.search } else { self.options.search_other };
             return Some(Step { kind: Kind::Search, length, ..decode(window) });
@@ -374,13 +380,19 @@ impl Plan {
     }
 
     /// The probability, for the health report, that a GSM carrier that is on air for `airtime` is decoded within `within` of its
-    /// beginning: one that begins at any time is swept within a period, and decoded in the dwells that follow.
+    /// beginning: one that begins at any time is swept within a period and once in each that follows, until one of the sweeps and searches
+    /// catches it, and is decoded then.
     pub fn chance(&self, airtime: Nanos, within: Nanos) -> f64 {
         let Options { sweep, search, decode_gsm, .. } = self.options;
         let decode = sweep + search + decode_gsm + self.retune + self.retune + self.retune;
         let time = (airtime.0.min(within.0) - decode.0) as f64;
         let period = self.period(true).0 as f64;
-        if period > 0.0 { (time / period).clamp(0.0, 1.0) } else { 0.0 }
+        if period <= 0.0 || time <= 0.0 {
+            return 0.0;
+        }
+        // Whole periods catch it once each, the rest of one with as much of that probability.
+        let (whole, rest) = ((time / period).floor().min(1e6), (time / period).fract());
+        1.0 - (1.0 - CAUGHT).powf(whole) * (1.0 - CAUGHT * rest)
     }
 }
 

@@ -227,7 +227,10 @@ fn nothing(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
     let and = if channels.is_empty() { "" } else { "," };
     let others = match outcome.not_supported.is_empty() {
         _ if outcome.seconds < LEAST_SECONDS => {
-            format!("{and} for NR's blocks and nothing else: less than a millisecond is too short")
+            // A block is 3.6 MHz wide at least; TS 38.211 clause 7.4.3.1.
+            let holds_blocks = outcome.segments.iter().any(|segment| segment.info.sample_rate.0 >= 3.6e6);
+            let blocks = if holds_blocks { "NR's blocks and " } else { "" };
+            format!("{and} for {blocks}nothing else: less than a millisecond is too short")
         }
         true => format!("{and} for the structure of UMTS, LTE and NR carriers: nothing of these is here"),
         false => format!("{and} for the structure of UMTS, LTE and NR carriers"),
