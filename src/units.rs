@@ -173,22 +173,26 @@ impl Sub<Nanos> for Timestamp {
 }
 
 /// Time that has passed from one call to the next, whatever was done to the clock in between: back counts nothing, forward an hour at most.
+/// Times need not come in order: what several receivers hear is told as it comes, and time that was counted once is not counted again.
 ///
 /// What is forgotten after a time is forgotten by this one, so that a clock set forward by a year takes nothing away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Elapsed {
-    last: Option<Timestamp>,
+    /// The latest time so far, or since the clock was set back.
+    latest: Option<Timestamp>,
     total: Nanos,
 }
 
 impl Elapsed {
-    /// The longest step that is believed.
+    /// The longest step that is believed; further back, the clock was set.
     const LONGEST: Nanos = Nanos::from_secs(3600);
 
     /// Goes on to `now`; what has passed since the first call.
     pub fn to(&mut self, now: Timestamp) -> Nanos {
-        let step = self.last.map_or(Nanos(0), |last| now - last);
-        self.last = Some(now);
+        let step = self.latest.map_or(Nanos(0), |latest| now - latest);
+        if self.latest.is_none() || step > Nanos(0) || step < Nanos(-Elapsed::LONGEST.0) {
+            self.latest = Some(now);
+        }
         self.total = self.total + step.clamp(Nanos(0), Elapsed::LONGEST);
         self.total
     }
@@ -220,6 +224,18 @@ mod tests {
             elapsed.to(now).0 / 1_000_000_000
         });
         assert_eq!(passed, [0, 10, 10, 15, 3615, 3620, 7220]);
+    }
+
+    #[test]
+    fn times_out_of_order_count_once() {
+        let mut elapsed = Elapsed::default();
+        // A receiver that is told of at once, and one whose stretches come three seconds late.
+        let mut last = Nanos(0);
+        for second in 0..1000 {
+            elapsed.to(Timestamp(0) + Nanos::from_secs(second));
+            last = elapsed.to(Timestamp(0) + Nanos::from_secs(second - 3));
+        }
+        assert_eq!(last, Nanos::from_secs(999));
     }
 
     #[test]

@@ -32,8 +32,9 @@ impl Aside {
             let since = Nanos((self.at as f64 / info.sample_rate.0 * 1e9).round() as i64);
             self.kept = lab.keep(None, StreamInfo { start: info.start + since, ..info.clone() }, self.search);
             if self.kept.is_none() {
-                // The lab is busy, or nothing is wanted of it: not asked again with every block.
-                self.next = self.at + (AGAIN.as_secs_f64() * info.sample_rate.0) as u64;
+                // The lab is busy, or nothing is wanted of it: not asked again with every block. A survey has time.
+                let again = if self.search { AGAIN } else { ASIDE_EVERY };
+                self.next = self.at + (again.as_secs_f64() * info.sample_rate.0) as u64;
             }
         }
         self.at += block.samples.len() as u64;
