@@ -10,6 +10,9 @@
 //! the same stream, without a loss. Candidates are searched with the oscillator moved, which tells the receiver's own tones from
 //! carriers. Time is the stream's.
 
+mod asked;
+mod told;
+
 use super::crew::Crew;
 use super::lab::{KEPT, Kept, Lab};
 use super::scan::{Found, Kind, Plan, Reach, Step};
@@ -27,7 +30,7 @@ use crate::rat::{Options, gsm};
 use crate::units::{Hz, Nanos, Timestamp};
 use num_complex::Complex32;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// How far the oscillator is moved for a search. Chosen: two slots, so that what moves with it leaves its slot.
 const SHIFT: Hz = Hz(400e3);
@@ -310,42 +313,6 @@ impl Tour {
         if reached { wanted } else { step.center }
     }
 
-    /// What the hub asks for now and this receiver reaches.
-    fn ask_for_tasks(&mut self, now: Timestamp) {
-        if self.plan.tasks() > 0 {
-            return;
-        }
-        for dwell in self.dwells.at(now) {
-            let center = Hz(dwell.center_hz as f64);
-            if self.is_ours(center) {
-                self.plan.task(center, TASK, dwell.until_ns);
-            }
-        }
-    }
-
-    /// A task there is this receiver's: it reaches it, and is the first of its crew that does.
-    fn is_ours(&self, center: Hz) -> bool {
-        self.tuning.iter().any(|[least, most]| (least.0..=most.0).contains(&center.0))
-            && self.crew.as_ref().is_none_or(|(crew, number, _)| crew.is_first_to_reach(*number, center))
-    }
-
-    /// Whether the hub asks for something while the dwell is a long one of the plan's own.
-    fn is_wanted_elsewhere(&self) -> bool {
-        let (Some(now), Some(dwell)) = (self.now(), &self.dwell) else { return false };
-        matches!(dwell.step.kind, Kind::Search | Kind::Decode)
-            && self.dwells.any(now)
-            && self.dwells.at(now).iter().any(|task| self.is_ours(Hz(task.center_hz as f64)))
-    }
-
-    /// Leaves the dwell for what the hub asks for; the plan comes back to it.
-    fn give_way(&mut self) -> Option<(StreamInfo, Options)> {
-        if let Some(kept) = self.dwell.take().and_then(|dwell| dwell.kept) {
-            self.lab.give_up(kept);
-        }
-        self.last = None;
-        self.choose()
-    }
-
     /// Takes the next samples; what the station does next.
     pub fn take(&mut self, samples: &[Complex32], clipped: u32) -> Next {
         let Some((_, count)) = &mut self.stream else { return Next::Stay };
@@ -483,30 +450,5 @@ impl Tour {
             self.plan.told(window, !cells.is_empty(), now);
         }
         self.lab.give_up(kept);
-    }
-
-    /// Writes the schedule.
-    fn tell(&self, now: Timestamp) {
-        let Some(dwell) = &self.dwell else { return };
-        let windows = self.plan.windows();
-        let age = |gsm: bool| {
-            let of_kind = windows.iter().filter(|window| window.gsm == gsm && !window.refused);
-            let ages = of_kind.map(|window| window.swept.map(|at| (now - at).as_secs_f64()));
-            ages.collect::<Option<Vec<f64>>>().map(|ages| ages.into_iter().fold(0.0, f64::max))
-        };
-        let tenths = |seconds: f64| (seconds * 10.0).round() / 10.0;
-        let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
-        *schedule = Schedule {
-            receiver: self.name.clone(),
-            doing: dwell.step.kind.as_str().to_owned(),
-            center_hz: u64::try_from(dwell.step.center.round()).unwrap_or(0),
-            windows: windows.len() as u32,
-            candidates: windows.iter().filter(|window| window.candidate.is_some()).count() as u32,
-            steps: self.steps,
-            oldest_gsm_s: age(true).map(tenths),
-            oldest_other_s: age(false).map(tenths),
-            chance_60s: (self.plan.chance(AIRTIME, AIRTIME) * 1000.0).round() / 1000.0,
-            unreachable: self.plan.unreachable().to_vec(),
-        };
     }
 }
