@@ -235,6 +235,7 @@ fn health(at: Timestamp, warnings: &[&str]) -> Item {
         }),
         clock_error: Some(ClockError { ppb: Ppb(-1234.5), sigma_ppb: Ppb(2.34) }),
         celsius: Some(48.5),
+        receiver_celsius: Some(41.5),
         latency_ms: Some(12),
         schedules: vec![Schedule {
             receiver: "driver=hackrf,serial=0000000000000000457863c82b3e451f".to_owned(),

@@ -63,6 +63,7 @@ fn every_figure_has_its_source_beside_it() {
                 "timestamps",
                 "hardware_time",
                 "lock_sensor",
+                "temperature_sensor",
             ];
             if figure.contains(&key) {
                 let said = value.contains('#') || i > 0 && lines[i - 1].starts_with('#');
@@ -90,6 +91,11 @@ fn a_mistake_is_named_with_its_key() {
         ("settling_ms = 5.0", "settling_ms = -1.0", ["x.toml: settling_ms = -1", "0 to 10000"]),
         ("clock_ppm = 20.0", "clock_ppm = nan", ["x.toml: clock_ppm", "0 to 200"]),
         ("step_db = 8.0", "step_db = 0.0", ["x.toml: gains", "a step above 0"]),
+        (
+            "adc_bits = 8",
+            "adc_bits = 8\ntemperature_sensor = \"\\u0000\"",
+            ["x.toml: temperature_sensor", "name of a sensor"],
+        ),
         ("timestamps = \"none\"", "timestamps = \"some\"", ["x.toml", "unknown variant `some`"]),
         ("name = \"LNA\"", "nam = \"LNA\"", ["x.toml", "unknown field `nam`"]),
     ] {

@@ -178,9 +178,8 @@ fn narrow(model: &str, rate: f64) {
         within(&two, 90.0) * 100.0
     );
     assert!((within(&minute, 60.0) - told).abs() < 0.03, "{model}: what it says of itself is what it does");
-    // The slow one says of itself that it does not get there.
-    let sure = plan.chance(seconds(120.0), seconds(90.0)) >= 0.99;
-    assert_eq!((within(&two, 90.0) >= 0.99, sure), (model != "plutosdr", model != "plutosdr"), "{model}");
+    assert!(within(&two, 90.0) >= 0.99, "{model}");
+    assert!(plan.chance(seconds(120.0), seconds(90.0)) >= 0.99, "{model}");
 }
 
 fn median(cases: &[Option<f64>]) -> f64 {

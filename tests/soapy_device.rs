@@ -6,10 +6,14 @@
 
 #[path = "soapy/faults.rs"]
 mod faults;
+#[path = "support/gps.rs"]
+mod gps;
 #[path = "soapy/network.rs"]
 mod network;
 #[path = "soapy/node.rs"]
 mod node;
+#[path = "soapy/place.rs"]
+mod place;
 #[path = "soapy/samples.rs"]
 mod samples;
 #[path = "soapy/scanning.rs"]
@@ -386,6 +390,26 @@ fn settings_are_made_and_read_back_and_a_stop_closes_the_device() {
     rig.live.stop();
     rig.read(65_536, |_, _| false);
     assert!(rig.log().ends_with("deactivateStream\ncloseStream\nunmake\n"), "{}", rig.log());
+}
+
+#[test]
+fn the_temperature_is_that_of_the_device_or_its_channel_while_it_is_open() {
+    // What hardware cannot be is no temperature; a device without a sensor is received all the same.
+    for (args, celsius) in [
+        ("celsius=41.5", Some(41.5)),
+        ("channel_celsius=-7.25", Some(-7.25)),
+        ("celsius=1e9", None),
+        ("celsius=n/a", None),
+        ("pace=1", None),
+    ] {
+        let mut rig = Rig::new(args, |_| {});
+        assert_eq!(rig.live.celsius(), None, "{args}: closed");
+        rig.read_samples(100_000);
+        assert_eq!(rig.live.celsius(), celsius, "{args}");
+        rig.live.stop();
+        rig.read_samples(usize::MAX);
+        assert_eq!(rig.live.celsius(), None, "{args}: closed again");
+    }
 }
 
 #[test]

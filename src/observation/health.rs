@@ -48,6 +48,9 @@ pub struct Health {
     /// Temperature of the hottest part of the machine that tells one, degrees Celsius.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub celsius: Option<f64>,
+    /// Temperature of the receiver by its own sensor, of several the hottest, degrees Celsius.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiver_celsius: Option<f64>,
     /// Memory that the machine still has to give, octets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_available_octets: Option<u64>,

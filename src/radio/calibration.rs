@@ -346,6 +346,16 @@ impl Calibration {
             if !(-1e6..=1e6).contains(&frequency.ppb.0) {
                 return wrong("frequency.ppb", frequency.ppb.0.to_string(), "-1e6 to 1e6 ppb");
             }
+            if frequency.celsius.is_some_and(|celsius| !celsius.is_finite()) {
+                return wrong("frequency.celsius", format!("{:?}", frequency.celsius), "a temperature");
+            }
+            if frequency.ppb_per_celsius.is_some_and(|slope| !(-1e5..=1e5).contains(&slope)) {
+                return wrong(
+                    "frequency.ppb_per_celsius",
+                    format!("{:?}", frequency.ppb_per_celsius),
+                    "-1e5 to 1e5 ppb/K",
+                );
+            }
             if day(&frequency.date).is_none() {
                 return wrong("frequency.date", format!("{:?}", frequency.date), "a day such as 2026-10-01");
             }

@@ -103,6 +103,7 @@ pub struct Live {
     problem: Mutex<Option<String>>,
     failure: Mutex<Option<String>>,
     actual: Mutex<Option<Arc<Actual>>>,
+    celsius: Mutex<Option<f64>>,
     /// Wanted centre and the last one refused, bits of a float; 0: none.
     tuning: AtomicU64,
     refused: AtomicU64,
@@ -178,6 +179,16 @@ impl Live {
     /// For the source: the device is open and does this.
     pub fn set_actual(&self, actual: Actual) {
         *self.actual.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(actual));
+    }
+
+    /// Temperature of the device by its own sensor, degrees Celsius; `None` where it has none, or while it is not open.
+    pub fn celsius(&self) -> Option<f64> {
+        *self.celsius.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For the source: the device's sensor says so.
+    pub fn set_celsius(&self, celsius: Option<f64>) {
+        *self.celsius.lock().unwrap_or_else(PoisonError::into_inner) = celsius;
     }
 
     /// For the source: adds to the counters.

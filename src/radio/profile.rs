@@ -89,6 +89,8 @@ pub struct Profile {
     pub clock_sources: Vec<String>,
     /// Sensor that reads `true` while an outside clock source is good.
     pub lock_sensor: Option<String>,
+    /// Sensor of the device or of its receive channel that reads degrees Celsius.
+    pub temperature_sensor: Option<String>,
     /// Whether the device has a clock that can be set and read.
     pub hardware_time: bool,
     /// Whether time stamps of a stream count samples.
@@ -182,6 +184,8 @@ pub struct Settings {
     pub clock_source: Option<String>,
     /// Sensor of an outside clock source.
     pub lock_sensor: Option<String>,
+    /// Sensor of the temperature.
+    pub temperature_sensor: Option<String>,
     /// Arguments of the stream.
     pub stream_args: BTreeMap<String, String>,
     /// Full scale of the native format, where the driver is wrong about it.
@@ -289,6 +293,11 @@ impl Profile {
         if self.lo_offset_hz.0.is_nan() || self.lo_offset_hz.0.abs() > 1e9 {
             return wrong("lo_offset_hz", self.lo_offset_hz.0.to_string(), "-1e9 to 1e9");
         }
+        for (key, sensor) in [("lock_sensor", &self.lock_sensor), ("temperature_sensor", &self.temperature_sensor)] {
+            if sensor.as_ref().is_some_and(|name| name.is_empty() || name.contains(char::is_control)) {
+                return wrong(key, format!("{sensor:?}"), "the name of a sensor, as the driver lists it");
+            }
+        }
         for gain in &self.gains {
             let Gain { least_db, greatest_db, default_db, step_db, .. } = gain;
             let inside = least_db.0 <= default_db.0 && default_db.0 <= greatest_db.0;
@@ -381,6 +390,7 @@ impl Profile {
             antenna: wish.antenna.clone().or_else(|| self.antennas.first().cloned()),
             clock_source: wish.clock_source.clone(),
             lock_sensor: self.lock_sensor.clone().filter(|_| outside),
+            temperature_sensor: self.temperature_sensor.clone(),
             stream_args: self.stream_args.clone().into_iter().chain(wish.stream_args.clone()).collect(),
             full_scale: self.full_scale,
             mtu: self.mtu,

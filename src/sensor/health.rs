@@ -44,6 +44,8 @@ pub struct Figures {
     pub lost_samples: u64,
     /// What a live source counts, and why it does not deliver at present.
     pub device: Option<(Counts, Option<String>)>,
+    /// Temperature of the hottest receiver that tells one, degrees Celsius.
+    pub receiver_celsius: Option<f64>,
     /// Cells followed.
     pub cells: u32,
     /// Last message without error.
@@ -173,6 +175,7 @@ impl Sampler {
             memory_available_octets: machine.memory_available,
             disk_free_octets: machine.disk_free.unwrap_or(0),
             celsius: machine.celsius,
+            receiver_celsius: figures.receiver_celsius,
             spool_envelopes: figures.spool.envelopes,
             spool_octets: figures.spool.octets,
             spool_evicted: figures.spool.evicted,

@@ -16,6 +16,10 @@
 //! ## References
 //! - 3GPP TS 45.002 Release 17, clause 6.3.1.3: SYSTEM INFORMATION 3 comes twice in eight 51-multiframes of 235.4 ms
 
+mod share;
+
+pub use share::share;
+
 use super::bands::Band;
 use crate::units::{Hz, Nanos, Timestamp};
 
@@ -47,8 +51,9 @@ pub struct Options {
     pub decode_gsm: Nanos,
     /// Length of one elsewhere. Chosen: five repetitions of LTE's SIB1.
     pub decode_other: Nanos,
-    /// How often windows of GSM are swept for each time that others are.
-    pub gsm_weight: u32,
+    /// How often windows of GSM are swept for each time that others are; `None`: as often as it takes to sweep each within
+    /// [`WANTED`], within [`WEIGHTS`].
+    pub gsm_weight: Option<u32>,
     /// Dwells that a candidate gets before it is left to others.
     pub tries: u8,
     /// A window with known cells is decoded again after this long.
@@ -63,7 +68,7 @@ impl Default for Options {
             search_other: Nanos::from_millis(340),
             decode_gsm: Nanos::from_millis(2200),
             decode_other: Nanos::from_millis(400),
-            gsm_weight: 4,
+            gsm_weight: None,
             tries: 3,
             revisit: Nanos::from_secs(600),
         }
@@ -165,6 +170,12 @@ const MOST_DEBT: i64 = 3;
 /// A sweep sees a new carrier and the search after it finds its cell, once in so many. Assumed, as in the simulation: a blaster is strong,
 /// and what is missed is missed to fading.
 const CAUGHT: f64 = 0.9 * 0.95;
+/// A window of GSM is to be swept at least so often, even while decoding takes all of its share. Chosen: a blaster that stays for a minute
+/// then gets three sweeps, of which one catches it in 99.7 % of all cases, and leaves time to decode it.
+pub const WANTED: Nanos = Nanos::from_secs(19);
+/// Weights of GSM's windows: the least suffices for receivers that are wide or quick to tune, and beyond the greatest the others would wait
+/// for minutes and gain GSM little.
+pub const WEIGHTS: std::ops::RangeInclusive<u32> = 4..=16;
 /// Tasks that wait at most; the oldest gives way.
 const MOST_TASKS: usize = 16;
 
@@ -180,6 +191,8 @@ pub struct Plan {
     tasks: Vec<Task>,
     /// Sweeping that decoding owes.
     debt: Nanos,
+    /// Sweeps of a window of GSM for each of another.
+    weight: i64,
 }
 
 impl Plan {
@@ -217,7 +230,17 @@ impl Plan {
         let out_of_reach = |band: &&Band| !windows.iter().any(|window| near(band, window));
         let unreachable = bands.iter().filter(out_of_reach).map(|band| band.name.clone()).collect();
         let own = windows.len();
-        Plan { windows, own, unreachable, retune: reach.retune, options, tasks: Vec::new(), debt: Nanos(0) }
+        let (retune, tasks) = (reach.retune, Vec::new());
+        let mut plan = Plan { windows, own, unreachable, retune, options, tasks, debt: Nanos(0), weight: 1 };
+        plan.weigh();
+        plan
+    }
+
+    /// Chooses the weight of GSM's windows for the windows that there are.
+    fn weigh(&mut self) {
+        let enough = |weight: &u32| self.period_at(true, i64::from(*weight)).0 <= WANTED.0;
+        let weight = self.options.gsm_weight.or_else(|| WEIGHTS.into_iter().find(enough));
+        self.weight = i64::from(weight.unwrap_or(*WEIGHTS.end()));
     }
 
     /// Takes the windows of these bands beside its own, in place of what was lent to it before. What is known of those that stay stays.
@@ -226,6 +249,7 @@ impl Plan {
         let lent = Plan::new(bands, reach, self.options).windows;
         let known = |new: &Window| before.iter().find(|old| (old.center, old.gsm) == (new.center, new.gsm)).copied();
         self.windows.extend(lent.into_iter().map(|window| known(&window).unwrap_or(window)));
+        self.weigh();
     }
 
     /// How many of the windows are its own; those behind them are lent.
@@ -299,7 +323,7 @@ impl Plan {
             }
         }
         let age = |w: &Window| {
-            let weight = if w.gsm { i64::from(self.options.gsm_weight) } else { 1 };
+            let weight = if w.gsm { self.weight } else { 1 };
             w.swept.map_or(i64::MAX, |at| (now - at).0.saturating_mul(weight))
         };
         let (window, found) = all().filter(|(_, w)| !w.refused).max_by_key(|(n, w)| (age(w), std::cmp::Reverse(*n)))?;
@@ -373,7 +397,10 @@ impl Plan {
 
     /// The time between two sweeps of a window, of GSM or not, while decoding takes all of its share.
     pub fn period(&self, gsm: bool) -> Nanos {
-        let weight = i64::from(self.options.gsm_weight);
+        self.period_at(gsm, self.weight)
+    }
+
+    fn period_at(&self, gsm: bool, weight: i64) -> Nanos {
         let looks: i64 = self.windows.iter().map(|w| if w.gsm { weight } else { 1 }).sum();
         let round = looks * (self.options.sweep + self.retune).0 * 2;
         Nanos(if gsm { round / weight } else { round })
@@ -394,47 +421,4 @@ impl Plan {
         let (whole, rest) = ((time / period).floor().min(1e6), (time / period).fract());
         1.0 - (1.0 - CAUGHT).powf(whole) * (1.0 - CAUGHT * rest)
     }
-}
-
-/// Divides bands among receivers: piece by piece, as wide as the widest receiver that reaches it, GSM first, each piece to the receiver
-/// that then needs the least time for one round of sweeps. What nobody reaches is everybody's, so that each plan can say so.
-pub fn share(bands: &[Band], reaches: &[Reach], options: &Options) -> Vec<Vec<Band>> {
-    let mut shares: Vec<Vec<Band>> = reaches.iter().map(|_| Vec::new()).collect();
-    let mut loads = vec![0.0; reaches.len()];
-    let mut order: Vec<&Band> = bands.iter().collect();
-    order.sort_by(|a, b| (!a.gsm, a.low.0).partial_cmp(&(!b.gsm, b.low.0)).unwrap_or(std::cmp::Ordering::Equal));
-    let within = |reach: &Reach, low: f64, high: f64| {
-        // A window of its own may reach beyond the piece.
-        let middle = (low + high) / 2.0;
-        reach.tuning.iter().any(|[least, most]| (least.0..=most.0).contains(&middle))
-    };
-    for band in order {
-        let able = |low: f64, high: f64| (0..reaches.len()).filter(move |n| within(&reaches[*n], low, high));
-        let Some(widest) = able(band.low.0, band.high.0).map(|n| reaches[n].usable.0).max_by(f64::total_cmp) else {
-            shares.iter_mut().for_each(|share| share.push(band.clone()));
-            continue;
-        };
-        // Pieces share what windows share; with one receiver there is nothing to cut.
-        let width = band.high.0 - band.low.0;
-        let step = (widest - OVERLAP.0).max(OVERLAP.0);
-        let count = if reaches.len() > 1 { ((width - OVERLAP.0) / step).ceil().max(1.0) } else { 1.0 };
-        for n in 0..count as usize {
-            let low = band.low.0 + n as f64 / count * (width - OVERLAP.0);
-            let high = (band.low.0 + (n as f64 + 1.0) / count * (width - OVERLAP.0) + OVERLAP.0).min(band.high.0);
-            let weight = if band.gsm { f64::from(options.gsm_weight) } else { 1.0 };
-            let cost = |n: usize| {
-                let windows = ((high - low) / reaches[n].usable.0).ceil();
-                windows * weight * (options.sweep + reaches[n].retune).as_secs_f64()
-            };
-            let chosen = able(low, high).min_by(|a, b| (loads[*a] + cost(*a)).total_cmp(&(loads[*b] + cost(*b))));
-            let Some(chosen) = chosen else { continue };
-            loads[chosen] += cost(chosen);
-            match shares[chosen].last_mut() {
-                // The next piece of the same band.
-                Some(last) if last.name == band.name && last.high.0 >= low - 1.0 => last.high = Hz(high),
-                _ => shares[chosen].push(Band { low: Hz(low), high: Hz(high), ..band.clone() }),
-            }
-        }
-    }
-    shares
 }

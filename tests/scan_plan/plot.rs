@@ -49,7 +49,7 @@ fn the_trade_off_between_width_weight_and_time_is_shown_over_a_thousand_cases() 
     let narrow = reach("rtl-sdr-v3", 2.4e6);
     let mut weights = Vec::new();
     for gsm_weight in [1, 2, 4, 8, 16] {
-        let options = Options { gsm_weight, ..Options::default() };
+        let options = Options { gsm_weight: Some(gsm_weight), ..Options::default() };
         let cases = cases_in(&narrow, 120.0, options, places);
         let other = Plan::new(&bands(), &narrow, options).period(false).as_secs_f64();
         println!(

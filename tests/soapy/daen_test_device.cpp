@@ -32,6 +32,8 @@
 //   refuse=rate|rate-silently|gain|frequency|antenna|bandwidth|clock|open|stream|activate    that setting fails
 //   refuse_ms=MS   it fails for so long since the first device was made (for ever)
 //   open_ms=MS     opening takes this long, the first time
+//   celsius=X      what the device's sensor temperature says (it has none)
+//   channel_celsius=X   what the receive channel's sensor of that name says (it has none)
 //   own_serial=S   the serial number that the device itself tells (none)
 //   close_ms=MS    closing the stream takes this long
 //   log=PATH       calls are appended, one a line, and each fault as "fault KIND NS" with the host's time in nanoseconds; every call
@@ -391,10 +393,23 @@ public:
         const std::lock_guard<std::mutex> lock(guard);
         return Clock::now() < state->internal_until ? "internal" : clock;
     }
-    std::vector<std::string> listSensors() const override { return {"ref_locked"}; }
-    std::string readSensor(const std::string &) const override {
+    std::vector<std::string> listSensors() const override {
+        return args.count("celsius") ? std::vector<std::string>{"ref_locked", "temperature"} : std::vector<std::string>{"ref_locked"};
+    }
+    std::string readSensor(const std::string &key) const override {
+        if (key == "temperature") return get(args, "celsius", "");
         const std::lock_guard<std::mutex> lock(guard);
         return Clock::now() < state->unlocked_until ? "false" : "true";
+    }
+    std::vector<std::string> listSensors(const int direction, const size_t) const override {
+        only_rx(direction, "listSensors");
+        return args.count("channel_celsius") ? std::vector<std::string>{"temperature"} : std::vector<std::string>{};
+    }
+    std::string readSensor(const int direction, const size_t, const std::string &key) const override {
+        only_rx(direction, "readSensor");
+        const auto found = args.find("channel_celsius");
+        if (key != "temperature" || found == args.end()) throw std::runtime_error("no sensor " + key);
+        return found->second;
     }
     bool hasHardwareTime(const std::string &) const override { return get(args, "kind", "samples") == "samples"; }
 

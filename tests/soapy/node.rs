@@ -222,12 +222,18 @@ pub struct Node {
 impl Node {
     /// Starts one with the test device; `prepare` may put files beside its configuration.
     pub fn start(device: &str, more: &str, prepare: impl FnOnce(&Path)) -> Node {
+        Node::start_with(device, more, prepare, &std::env::var("PATH").unwrap_or_default())
+    }
+
+    /// The same, with these folders of programs.
+    pub fn start_with(device: &str, more: &str, prepare: impl FnOnce(&Path), programs: &str) -> Node {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
         let config = node(folder.path(), device, more);
         let log = std::fs::File::create(folder.path().join("node.log")).unwrap();
         let child = std::process::Command::new(env!("CARGO_BIN_EXE_daen"))
             .args(["sensor", "--config", config.to_str().unwrap()])
+            .env("PATH", programs)
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()

@@ -113,7 +113,7 @@ fn vitals(health: &Health, now: Timestamp) -> Markup {
         }
         @if let Some(text) = &health.receiver {
             dt { "Receiver" }
-            dd { (text) }
+            dd { (text) @if let Some(celsius) = health.receiver_celsius { (format!(", {celsius:.0} °C")) } }
         }
         dt { "Cells followed" }
         dd {

@@ -57,6 +57,8 @@ fn a_value_out_of_its_range_is_named_with_file_and_range() {
     for (from, to, expected) in [
         ("date = \"2026-10-01\"", "date = \"2026-13-01\"", ["date", "2026-13-01", "a day"]),
         ("ppb = -820.0", "ppb = nan", ["frequency.ppb", "NaN", "-1e6 to 1e6"]),
+        ("celsius = 30.0", "celsius = nan", ["frequency.celsius", "NaN", "a temperature"]),
+        ("ppb_per_celsius = -12.0", "ppb_per_celsius = inf", ["frequency.ppb_per_celsius", "inf", "ppb/K"]),
         ("by = \"", "by = \"\" # \"", ["by", "\"\"", "no evidence"]),
         ("low_hz = 925e6", "low_hz = 985e6", ["level.high_hz", "960000000", "low_hz or more"]),
         ("phase_deg = 0.8", "phase_deg = 80.0", ["iq", "80", "30 degrees"]),

@@ -20,6 +20,8 @@ const READ_TIMEOUT_US: i64 = 100_000;
 pub const SILENCE: Duration = Duration::from_millis(1500);
 /// How often an outside clock source is looked at.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
+/// How often the temperature is looked at. Chosen: a device in its box changes by a tenth of a kelvin meanwhile.
+const WARMTH_LOOK: Duration = Duration::from_secs(10);
 /// Breaks that fit in one chunk.
 const MARKS: usize = 16;
 /// Samples in a chunk: 10 ms of them, within these bounds.
@@ -105,6 +107,7 @@ impl Job {
             }
         };
         let failure = self.pump(&mut open);
+        self.live.set_celsius(None);
         // Said before the device is closed, which may take its time or not come back at all.
         if let Err(why) = failure {
             self.say(Word::Gone(why));
@@ -134,7 +137,8 @@ impl Job {
         let mut settling = settle;
         let (mut center, mut asked) = (actual.center, self.live.tuning());
         let mut last = Instant::now();
-        let mut looked = last;
+        let (mut looked, mut felt) = (last, last);
+        self.live.set_celsius(setup::celsius(device, &self.settings));
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(());
@@ -198,6 +202,10 @@ impl Job {
                 if let Some(trouble) = clock_trouble(device, &self.settings) {
                     return Err(trouble);
                 }
+            }
+            if felt.elapsed() > WARMTH_LOOK {
+                felt = Instant::now();
+                self.live.set_celsius(setup::celsius(device, &self.settings));
             }
         }
     }

@@ -64,6 +64,17 @@ fn offers(args: &str) -> Result<Vec<(&'static str, String)>, soapysdr::Error> {
     lines.push(("sample rates", ranges(device.get_sample_rate_range(rx, 0))));
     lines.push(("filters", ranges(device.bandwidth_range(rx, 0))));
     lines.push(("clock sources", device.list_clock_sources()?.join(", ")));
+    for name in device.list_sensors()? {
+        lines.push(("sensor", format!("{name} {}", reading(device.read_sensor(&name)))));
+    }
+    for name in device.list_channel_sensors(rx, 0)? {
+        lines.push(("receive sensor", format!("{name} {}", reading(device.read_channel_sensor(rx, 0, &name)))));
+    }
     lines.push(("hardware time", if device.has_hardware_time(None)? { "yes" } else { "no" }.to_owned()));
     Ok(lines)
+}
+
+/// A sensor that is not fitted is no reason to say nothing of its device.
+fn reading(told: Result<String, soapysdr::Error>) -> String {
+    told.unwrap_or_else(|error| format!("cannot be read: {}", error.message))
 }

@@ -283,3 +283,18 @@ pub fn clock_trouble(device: &Device, settings: &Settings) -> Option<String> {
         _ => None,
     }
 }
+
+/// What a sensor of a device may truly say of its temperature, degrees Celsius. Chosen: what electronics stand, and a margin.
+const CELSIUS: std::ops::RangeInclusive<f64> = -60.0..=150.0;
+
+/// The device's temperature, degrees Celsius; `None` where it has no sensor, or that says nothing that can be true.
+pub fn celsius(device: &Device, settings: &Settings) -> Option<f64> {
+    let sensor = settings.temperature_sensor.as_deref()?;
+    // SoapyUHD has it at the receive channel, the others at the device.
+    let of_device = device.list_sensors().is_ok_and(|names| names.iter().any(|name| name == sensor));
+    let told = match of_device {
+        true => device.read_sensor(sensor),
+        false => device.read_channel_sensor(RX, settings.channel, sensor),
+    };
+    told.ok()?.trim().parse().ok().filter(|celsius| CELSIUS.contains(celsius))
+}

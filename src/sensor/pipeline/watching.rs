@@ -135,6 +135,7 @@ impl Watching {
             samples: sum(|one| one.samples.load(Ordering::Relaxed)),
             lost_samples: sum(|one| one.lost_samples.load(Ordering::Relaxed)),
             device: counts.map(|counts| (counts, problem)),
+            receiver_celsius: self.live.iter().filter_map(|live| live.celsius()).reduce(f64::max),
             cells: received.iter().map(|one| one.cells.load(Ordering::Relaxed)).sum(),
             by_band,
             position: place.position,
