@@ -134,6 +134,8 @@ pub struct Window {
     pub center: Hz,
     /// Whether GSM is used in it.
     pub gsm: bool,
+    /// Since when it waits for its sweeps; `None` before the first step of a plan that has it.
+    pub joined: Option<Timestamp>,
     /// When it was swept last.
     pub swept: Option<Timestamp>,
     /// When it was decoded last.
@@ -152,8 +154,9 @@ pub struct Window {
 
 impl Window {
     fn new(center: Hz, gsm: bool) -> Window {
-        let (swept, decoded, candidate) = (None, None, None);
-        Window { center, gsm, swept, decoded, candidate, confirmed: false, tries: 0, cells: false, refused: false }
+        let (joined, swept, decoded, candidate) = (None, None, None, None);
+        let (confirmed, tries, cells, refused) = (false, 0, false, false);
+        Window { center, gsm, joined, swept, decoded, candidate, confirmed, tries, cells, refused }
     }
 }
 
@@ -164,9 +167,12 @@ struct Task {
     until: Timestamp,
 }
 
-/// Searching goes on up to so many halves of a decode dwell that sweeping is owed. Chosen: with a retune of 20 ms no window of GSM then waits
+/// Searching GSM goes on up to so many halves of a decode dwell that sweeping is owed. Chosen: with a retune of 20 ms no window of GSM then waits
 /// for more than two rounds and two dwells, whatever the noise (`tests/scan_plan.rs`).
 const MOST_DEBT: i64 = 3;
+/// What a plan may spend on GSM when it begins, before it owes sweeps for it, at most: everything is new then. Chosen: as long as a wide
+/// receiver takes to decode half of its windows of GSM; in it a blaster waits for those, and no longer.
+const LEARNING: Nanos = Nanos::from_secs(20);
 /// A sweep sees a new carrier and the search after it finds its cell, once in so many. Assumed, as in the simulation: a blaster is strong,
 /// and what is missed is missed to fading.
 const CAUGHT: f64 = 0.9 * 0.95;
@@ -191,8 +197,11 @@ pub struct Plan {
     tasks: Vec<Task>,
     /// Sweeping that decoding owes.
     debt: Nanos,
-    /// Sweeps of a window of GSM for each of another.
+    /// What is left of [`LEARNING`].
+    credit: Nanos,
+    /// Sweeps of a window of GSM for each of another, and what a whole round of them takes.
     weight: i64,
+    round: Nanos,
 }
 
 impl Plan {
@@ -231,7 +240,18 @@ impl Plan {
         let unreachable = bands.iter().filter(out_of_reach).map(|band| band.name.clone()).collect();
         let own = windows.len();
         let (retune, tasks) = (reach.retune, Vec::new());
-        let mut plan = Plan { windows, own, unreachable, retune, options, tasks, debt: Nanos(0), weight: 1 };
+        let mut plan = Plan {
+            windows,
+            own,
+            unreachable,
+            retune,
+            options,
+            tasks,
+            debt: Nanos(0),
+            credit: LEARNING,
+            weight: 1,
+            round: Nanos(0),
+        };
         plan.weigh();
         plan
     }
@@ -241,6 +261,7 @@ impl Plan {
         let enough = |weight: &u32| self.period_at(true, i64::from(*weight)).0 <= WANTED.0;
         let weight = self.options.gsm_weight.or_else(|| WEIGHTS.into_iter().find(enough));
         self.weight = i64::from(weight.unwrap_or(*WEIGHTS.end()));
+        self.round = self.period_at(false, self.weight);
     }
 
     /// Takes the windows of these bands beside its own, in place of what was lent to it before. What is known of those that stay stays.
@@ -296,21 +317,23 @@ impl Plan {
             Step { window: Some(window), center, kind: Kind::Decode, length }
         };
         let all = || self.windows.iter().enumerate();
-        // A search is short, and decides whether there is anything to decode.
-        let doubtful =
-            all().filter(|(_, w)| !w.confirmed).filter_map(|(n, w)| w.candidate.map(|since| ((!w.gsm, since), n)));
-        if let Some((_, window)) = doubtful.min()
-            && self.debt.0 <= MOST_DEBT * self.options.decode_gsm.0 / 2
-        {
-            let length = if self.windows[window].gsm { self.options.search } else { self.options.search_other };
-            return Some(Step { kind: Kind::Search, length, ..decode(window) });
-        }
-        // Untried ones first, GSM before others, then the oldest. An untried one of GSM may run into some debt.
-        let sure = all().filter(|(_, w)| w.confirmed);
-        let sure = sure.filter_map(|(n, w)| w.candidate.map(|since| ((w.tries, !w.gsm, since), n)));
-        if let Some(((tries, other, _), window)) = sure.min() {
-            let credit = if tries == 0 && !other { self.options.decode_gsm.0 } else { 0 };
-            if self.debt.0 <= credit {
+        // All of GSM comes before all of the others, and only GSM may run into debt. Could the others as well, a blaster would wait while
+        // hundreds of windows are learned: their searches would keep the debt above what its dwell is allowed, and its second dwell would
+        // wait for the first ones of all.
+        let dwell = self.options.decode_gsm.0;
+        for gsm in [true, false] {
+            let (searching, deciding) = if gsm { (MOST_DEBT * dwell / 2, dwell) } else { (0, 0) };
+            let waiting =
+                || all().filter(|(_, w)| w.gsm == gsm).filter_map(|(n, w)| w.candidate.map(|since| (n, w, since)));
+            // A search is short, and decides whether there is anything to decode.
+            let doubtful = waiting().filter(|(_, w, _)| !w.confirmed).min_by_key(|(n, _, since)| (*since, *n));
+            if let Some((window, ..)) = doubtful.filter(|_| self.debt.0 <= searching) {
+                let length = if gsm { self.options.search } else { self.options.search_other };
+                return Some(Step { kind: Kind::Search, length, ..decode(window) });
+            }
+            let sure = waiting().filter(|(_, w, _)| w.confirmed).min_by_key(|(n, w, since)| (w.tries, *since, *n));
+            if let Some((window, ..)) = sure.filter(|(_, w, _)| self.debt.0 <= if w.tries == 0 { deciding } else { 0 })
+            {
                 return Some(decode(window));
             }
         }
@@ -324,7 +347,10 @@ impl Plan {
         }
         let age = |w: &Window| {
             let weight = if w.gsm { self.weight } else { 1 };
-            w.swept.map_or(i64::MAX, |at| (now - at).0.saturating_mul(weight))
+            let waited = |since: Timestamp| (now - since).0.saturating_mul(weight);
+            // One that was never swept counts as one whose turn it was when it joined, and no more: a first round in which everything is
+            // new takes minutes, and GSM must not wait for the end of it.
+            w.swept.map_or(w.joined.map_or(i64::MAX, |at| waited(at).saturating_add(self.round.0)), waited)
         };
         let (window, found) = all().filter(|(_, w)| !w.refused).max_by_key(|(n, w)| (age(w), std::cmp::Reverse(*n)))?;
         Some(Step { window: Some(window), center: found.center, kind: Kind::Sweep, length: self.options.sweep })
@@ -340,9 +366,17 @@ impl Plan {
                 }
             }
             Kind::Sweep => self.debt = Nanos((self.debt - step.length - self.retune).0.max(0)),
-            Kind::Search | Kind::Decode => self.debt = self.debt + step.length + self.retune,
+            Kind::Search | Kind::Decode => {
+                let spent = step.length + self.retune;
+                let gsm = step.window.and_then(|window| self.windows.get(window)).is_some_and(|window| window.gsm);
+                let free = if gsm { Nanos(spent.0.min(self.credit.0)) } else { Nanos(0) };
+                (self.credit, self.debt) = (self.credit - free, self.debt + (spent - free));
+            }
         }
         self.tasks.retain(|task| now < task.until);
+        for window in &mut self.windows {
+            window.joined.get_or_insert(now);
+        }
         let Some(window) = step.window.and_then(|window| self.windows.get_mut(window)) else { return };
         match (step.kind, found) {
             (Kind::Sweep, found) => {

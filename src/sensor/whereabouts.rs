@@ -424,7 +424,11 @@ impl Inner {
             (Stand::Survey(_), Some(_)) => ", surveyed".to_owned(),
             _ => String::new(),
         };
-        format!("{fix}, {} of {} satellites{pulse}{survey}", self.sky.used, self.sky.seen)
+        let satellites = match self.sky {
+            Sky { seen: 0, .. } => String::new(),
+            Sky { used, seen } => format!(", {used} of {seen} satellites"),
+        };
+        format!("{fix}{satellites}{pulse}{survey}")
     }
 
     /// Median and spread of the newest pulses: by how much the system's clock is ahead.

@@ -28,6 +28,12 @@ fn log() -> String {
         let place = format!("{},N,{},E", minutes(HERE.lat_deg, 2), minutes(lon, 3));
         text += &sentence(&format!("GPGGA,{time},{place},1,08,1.0,42.0,M,-30.0,M,,"));
         text += &sentence("GPGSA,A,3,01,02,03,04,05,06,07,08,,,,,1.8,1.0,1.5");
+        // Eight that are used, and a ninth that is only seen.
+        for (number, first) in [(1, 1), (2, 5), (3, 9)] {
+            let seen =
+                (first..(first + 4).min(10)).map(|id| format!(",{id:02},{},{:03},{}", 20 + id, 40 * id, 30 + id));
+            text += &sentence(&format!("GPGSV,3,{number},09{}", seen.collect::<String>()));
+        }
         write!(text, "{}", sentence(&format!("GPRMC,{time},A,{place},0.0,0.0,221126,,,A"))).unwrap();
     }
     text
@@ -74,7 +80,7 @@ pub fn start(folder: &Path) -> Option<(Fake, SocketAddr)> {
     std::fs::write(folder.join("log.nmea"), log()).unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut command = Command::new("gpsfake");
-    command.env("PATH", &path).args(["-q", "-1", "-c", "0.03", "-P", &port.to_string()]).arg(folder.join("log.nmea"));
+    command.env("PATH", &path).args(["-q", "-1", "-c", "0.015", "-P", &port.to_string()]).arg(folder.join("log.nmea"));
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let fake = Fake(child);
