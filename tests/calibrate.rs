@@ -3,6 +3,10 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/captures.rs"]
+mod captures;
+
+use captures::capture;
 use daen::observation::{Clock, ClockSource};
 use daen::radio::calibration::apply::Correction;
 use daen::radio::calibration::{Calibration, Imbalance};
@@ -19,7 +23,7 @@ use num_complex::Complex32;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 const SECONDS: u64 = 3;
@@ -169,19 +173,10 @@ fn what_is_missing_for_a_new_file_is_named_and_nothing_is_written() {
     assert!(said(&shown).contains("14300 ± 200 ns"), "{}", said(&shown));
 }
 
-fn captures() -> PathBuf {
-    std::env::var_os("DAEN_CAPTURES")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from)
-}
-
 /// Its three beacons are in truth.json as "about +8.4 kHz oscillator offset", by gr-gsm: 8.4 kHz of 940 MHz, to 0.2 kHz.
 #[test]
 fn three_beacons_of_a_real_recording_tell_the_clock_as_another_program_did() {
-    let path = captures().join("gsm/wideband-941M-4M.sigmf-meta");
-    if !path.is_file() {
-        println!("skipped: the recording gsm/wideband-941M-4M is not there (DAEN_CAPTURES)");
-        return;
-    }
+    let Some(path) = capture("gsm/wideband-941M-4M") else { return };
     let mut recording = sigmf::describe(&path, sigmf::Overrides::default()).unwrap().open().unwrap();
     let clock = Clock { source: ClockSource::Recording, sigma_ns: None, locked: false, since_ns: None };
     let around = Surroundings { clock, position: None, lost_samples: 0 };

@@ -3,11 +3,15 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/captures.rs"]
+mod captures;
+
 #[path = "evidence/lte.rs"]
 mod lte;
 #[path = "evidence/system_information.rs"]
 mod system_information;
 
+use captures::capture;
 use daen::cell::Rat;
 use daen::observation::{Clock, ClockSource, Evidence, Finding, Observation, Tier};
 use daen::radio::sigmf;
@@ -21,7 +25,6 @@ use daen::synth::scene::Scene;
 use daen::units::{Hz, Nanos, SampleIndex, Timestamp};
 use num_complex::Complex32;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 
 /// The first seconds of a source.
 fn samples(source: &mut dyn IqSource, seconds: f64) -> (StreamInfo, Vec<Complex32>) {
@@ -101,18 +104,9 @@ fn check(info: &StreamInfo, samples: &[Complex32]) {
     }
 }
 
-fn captures() -> PathBuf {
-    std::env::var_os("DAEN_CAPTURES")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from)
-}
-
 #[test]
 fn of_a_real_recording_only_what_the_cell_says_to_everybody_may_leave() {
-    let path = captures().join("gsm/vodafone-arfcn725-1M.sigmf-meta");
-    if !path.is_file() {
-        println!("skipped: the recording gsm/vodafone-arfcn725-1M is not there (DAEN_CAPTURES)");
-        return;
-    }
+    let Some(path) = capture("gsm/vodafone-arfcn725-1M") else { return };
     let mut recording = sigmf::describe(&path, sigmf::Overrides::default()).unwrap().open().unwrap();
     let (info, samples) = samples(&mut recording, 5.0);
     check(&info, &samples);

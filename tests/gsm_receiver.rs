@@ -3,6 +3,10 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/captures.rs"]
+mod captures;
+
+use captures::capture;
 use daen::observation::{Fields, FrameName, gsm::SiType};
 use daen::radio::sigmf;
 use daen::radio::source::{Event, IqBlock, IqSource, StreamInfo};
@@ -14,23 +18,11 @@ use daen::synth::gsm::beacon::{Beacon, BeaconConfig, Program};
 use daen::synth::gsm::broadcast::{Broadcast, Schedule};
 use daen::units::{Db, Dbfs, Hz, Ppb, SampleIndex, Timestamp};
 use num_complex::Complex32;
-use std::path::PathBuf;
 
 const CARRIER: Hz = Hz(945e6);
 const BSIC: u8 = 0o35;
 /// Seconds of a TDMA frame; TS 45.002 clause 4.3.1.
 const FRAME: f64 = 1250.0 / (1_625_000.0 / 6.0);
-
-fn capture(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("DAEN_CAPTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
-    let path = root.join(format!("{name}.sigmf-meta"));
-    if path.is_file() {
-        return Some(path);
-    }
-    println!("skipped: no recording {}", path.display());
-    None
-}
 
 /// Final reports of every stream of a recording, read `block` samples at a time.
 fn receive(path: &std::path::Path, block: usize) -> Vec<CellReport> {

@@ -3,10 +3,13 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/captures.rs"]
+mod captures;
+
+use captures::{captures, load};
 use daen::dsp::resample::Resampler;
 use daen::observation::FrameName;
-use daen::radio::sigmf;
-use daen::radio::source::{Event, IqBlock, IqSource, StreamInfo};
+use daen::radio::source::StreamInfo;
 use daen::rat::lte::carriers::Carriers;
 use daen::rat::lte::{Options, Receiver};
 use daen::rat::{self, CellReport, Receivers};
@@ -18,34 +21,10 @@ use daen::units::{Db, Dbfs, Hz, Ppb, SampleIndex, Timestamp};
 use num_complex::Complex32;
 use serde_json::Value;
 use std::f64::consts::TAU;
-use std::path::{Path, PathBuf};
 
 /// How far away from the centre the recordings are moved, and the rate of the stream that then holds them.
 const AWAY: f64 = 1.3e6;
 const WIDE: f64 = 5.76e6;
-
-fn captures() -> Option<PathBuf> {
-    let root = std::env::var_os("DAEN_CAPTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
-    if root.join("truth.json").is_file() {
-        return Some(root);
-    }
-    println!("skipped: no recordings in {}", root.display());
-    None
-}
-
-fn load(root: &Path, name: &str) -> (StreamInfo, Vec<Complex32>) {
-    let path = root.join(format!("{name}.sigmf-meta"));
-    let mut source = sigmf::describe(&path, sigmf::Overrides::default()).unwrap().open().unwrap();
-    let (mut iq, mut samples, mut stream) = (IqBlock::default(), Vec::new(), None);
-    loop {
-        match source.read(1 << 16, &mut iq).unwrap() {
-            Event::Stream(info) => stream = Some(info),
-            Event::Samples => samples.extend_from_slice(&iq.samples),
-            Event::End => return (stream.unwrap(), samples),
-        }
-    }
-}
 
 /// Adds a recording of 1.92 Msps to a stream of [`WIDE`], `away` from its centre.
 fn add(wide: &mut Vec<Complex32>, narrow: &[Complex32], away: f64) {

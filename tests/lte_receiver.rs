@@ -3,10 +3,13 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/captures.rs"]
+mod captures;
+
+use captures::{captures, load, truth};
 use daen::dsp::resample::Resampler;
 use daen::observation::{Fields, FrameName};
-use daen::radio::sigmf;
-use daen::radio::source::{Event, IqBlock, IqSource, StreamInfo};
+use daen::radio::source::StreamInfo;
 use daen::rat::CellReport;
 use daen::rat::lte::{Options, Receiver};
 use daen::units::{Hz, Timestamp};
@@ -16,9 +19,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::f64::consts::TAU;
-use std::path::PathBuf;
 
 /// Cells that the decoders behind `truth.json` did not find; `tests/data/lte/README.md` says why each is real.
 const BEYOND: [(&str, &[u16]); 5] = [
@@ -28,35 +30,6 @@ const BEYOND: [(&str, &[u16]); 5] = [
     ("lte/b41-2565M-1M92", &[27, 28]),
     ("lte/b41-2645M-1M92", &[21, 23]),
 ];
-
-fn captures() -> Option<PathBuf> {
-    let root = std::env::var_os("DAEN_CAPTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
-    if root.join("truth.json").is_file() {
-        return Some(root);
-    }
-    println!("skipped: no recordings in {}", root.display());
-    None
-}
-
-fn truth(root: &std::path::Path) -> BTreeMap<String, Value> {
-    let text = std::fs::read_to_string(root.join("truth.json")).unwrap();
-    let all: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
-    all.into_iter().filter(|(name, _)| name.starts_with("lte/")).collect()
-}
-
-fn load(root: &std::path::Path, name: &str) -> (StreamInfo, Vec<Complex32>) {
-    let path = root.join(format!("{name}.sigmf-meta"));
-    let mut source = sigmf::describe(&path, sigmf::Overrides::default()).unwrap().open().unwrap();
-    let (mut iq, mut samples, mut stream) = (IqBlock::default(), Vec::new(), None);
-    loop {
-        match source.read(1 << 16, &mut iq).unwrap() {
-            Event::Stream(info) => stream = Some(info),
-            Event::Samples => samples.extend_from_slice(&iq.samples),
-            Event::End => return (stream.unwrap(), samples),
-        }
-    }
-}
 
 /// Live and final reports.
 fn receive(info: &StreamInfo, samples: &[Complex32], block: usize) -> (Vec<CellReport>, Vec<CellReport>) {
@@ -80,7 +53,7 @@ fn stable_mib(bits: &str) -> String {
 #[test]
 fn every_cell_of_every_recording_is_found_with_all_it_says_and_no_other() {
     let Some(root) = captures() else { return };
-    for (name, expected) in truth(&root) {
+    for (name, expected) in truth(&root, "lte/") {
         let (info, samples) = load(&root, &name);
         let (_, cells) = receive(&info, &samples, 1 << 17);
         let truth = expected["cells"].as_array().unwrap();

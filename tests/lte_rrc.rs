@@ -4,6 +4,9 @@
 // A test that panics has failed, which is what its helpers ask for.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/captures.rs"]
+mod captures;
+
 use daen::cell::{CellIdentity, Plmn};
 use daen::l3::DecodeError;
 use daen::l3::lte::encode::{self, ordinary};
@@ -16,7 +19,6 @@ use daen::observation::lte::{AcBarring, AcBarringConfig, LteFields, MAX_WARNINGS
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 /// Fields of a cell that sent these messages in turn.
 fn folded<'a>(messages: impl IntoIterator<Item = &'a str>) -> (LteFields, Option<CellIdentity>) {
@@ -55,15 +57,7 @@ fn messages_of_the_independent_encoder_give_the_fields_that_were_encoded() {
 
 /// Cells of the recordings: what two independent receivers and pycrate found in each.
 fn truth() -> Option<BTreeMap<String, Value>> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures");
-    let folder = if beside.is_dir() { Some(beside) } else { std::env::var_os("DAEN_CAPTURES").map(PathBuf::from) };
-    let text = folder.and_then(|folder| std::fs::read_to_string(folder.join("truth.json")).ok());
-    if text.is_none() {
-        println!("skipped: no recordings at ../shared/captures or DAEN_CAPTURES");
-    }
-    let mut all: BTreeMap<String, Value> = serde_json::from_str(&text?).unwrap();
-    all.retain(|name, _| name.starts_with("lte/"));
-    Some(all)
+    captures::captures().map(|root| captures::truth(&root, "lte/"))
 }
 
 /// Messages of the recordings: the cell's name, the hexadecimal text, what is said of them.

@@ -3,10 +3,13 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/captures.rs"]
+mod captures;
+
+use captures::{captures, load, truth};
 use daen::cell::Rat;
 use daen::observation::{Fields, FrameName};
-use daen::radio::sigmf;
-use daen::radio::source::{Event, IqBlock, IqSource, StreamInfo};
+use daen::radio::source::StreamInfo;
 use daen::rat::CellReport;
 use daen::rat::nr::{Options, Receiver};
 use daen::sensor::lab::Lab;
@@ -17,41 +20,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
 /// Recordings that hold no block: their truth has PCI and MIB from a sibling.
 const WITHOUT_BLOCK: [&str; 3] = ["nr/effnet-n78-sib1-23M04", "nr/lab-n3-sib1-23M04", "nr/singtel-n1-sib1-23M04"];
-
-fn captures() -> Option<PathBuf> {
-    let root = std::env::var_os("DAEN_CAPTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
-    if root.join("truth.json").is_file() {
-        return Some(root);
-    }
-    println!("skipped: no recordings in {}", root.display());
-    None
-}
-
-fn truth(root: &Path) -> BTreeMap<String, Value> {
-    let text = std::fs::read_to_string(root.join("truth.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-fn load(root: &Path, name: &str) -> (StreamInfo, Vec<Complex32>) {
-    let path = root.join(format!("{name}.sigmf-meta"));
-    let mut source = sigmf::describe(&path, sigmf::Overrides::default()).unwrap().open().unwrap();
-    let (mut iq, mut samples, mut stream) = (IqBlock::default(), Vec::new(), None);
-    loop {
-        match source.read(1 << 16, &mut iq).unwrap() {
-            Event::Stream(info) => stream = Some(info),
-            Event::Samples => samples.extend_from_slice(&iq.samples),
-            Event::End => return (stream.unwrap(), samples),
-        }
-    }
-}
 
 /// Live and final reports.
 fn receive(info: &StreamInfo, samples: &[Complex32], block: usize) -> (Vec<CellReport>, Vec<CellReport>) {
@@ -86,7 +59,7 @@ fn stable_mib(hex: &str) -> String {
 fn every_block_of_every_recording_is_read_as_other_decoders_read_it_and_nothing_else_is() {
     let Some(root) = captures() else { return };
     let mut read = 0;
-    for (name, expected) in truth(&root).iter().filter(|(name, _)| name.starts_with("nr/")) {
+    for (name, expected) in &truth(&root, "nr/") {
         let (info, samples) = load(&root, name);
         let (_, cells) = receive(&info, &samples, 1 << 14);
         if WITHOUT_BLOCK.contains(&name.as_str()) {
@@ -216,7 +189,7 @@ fn any_block_size_gives_the_same_reports() {
 fn lte_recordings_hold_no_nr_cell() {
     let Some(root) = captures() else { return };
     let mut tried = 0;
-    for (name, expected) in truth(&root).iter().filter(|(name, _)| name.starts_with("lte/") && name.contains("-19M2")) {
+    for (name, expected) in truth(&root, "lte/").iter().filter(|(name, _)| name.contains("-19M2")) {
         let (info, samples) = load(&root, name);
         let (live, last) = receive(&info, &samples[..samples.len().min(1_000_000)], 1 << 16);
         assert!(live.is_empty() && last.is_empty(), "{name}: {last:?} {expected:?}");

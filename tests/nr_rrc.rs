@@ -4,13 +4,15 @@
 // A test that panics has failed, which is what its helpers ask for.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/captures.rs"]
+mod captures;
+
 use daen::l3::DecodeError;
 use daen::l3::nr::{Message, fold, parse_bcch_dl_sch, parse_mib, sib_names, stable, stable_mib};
 use daen::observation::nr::{NrFields, Sib1};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 fn vectors() -> Vec<Value> {
     serde_json::from_str(include_str!("data/nr-rrc/messages.json")).unwrap()
@@ -44,15 +46,7 @@ fn messages_of_the_independent_decoder_give_the_same_fields() {
 
 /// Recordings of NR: what independent decoders found in each.
 fn truth() -> Option<BTreeMap<String, Value>> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures");
-    let folder = if beside.is_dir() { Some(beside) } else { std::env::var_os("DAEN_CAPTURES").map(PathBuf::from) };
-    let text = folder.and_then(|folder| std::fs::read_to_string(folder.join("truth.json")).ok());
-    if text.is_none() {
-        println!("skipped: no recordings at ../shared/captures or DAEN_CAPTURES");
-    }
-    let mut all: BTreeMap<String, Value> = serde_json::from_str(&text?).unwrap();
-    all.retain(|name, _| name.starts_with("nr/"));
-    Some(all)
+    captures::captures().map(|root| captures::truth(&root, "nr/"))
 }
 
 #[test]

@@ -3,10 +3,13 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/captures.rs"]
+mod captures;
+
+use captures::{captures, load, truth};
 use daen::l3::nr::parse_mib;
 use daen::observation::Fields;
-use daen::radio::sigmf;
-use daen::radio::source::{Event, IqBlock, IqSource, StreamInfo};
+use daen::radio::source::StreamInfo;
 use daen::rat::CellReport;
 use daen::rat::nr::dci::Time;
 use daen::rat::nr::numerology::Spacing;
@@ -18,42 +21,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
 /// Recordings that begin with the slot of SIB1 and hold no synchronisation block: PCI and MIB are handed in.
 const SLOT_ALONE: [&str; 3] = ["nr/effnet-n78-sib1-23M04", "nr/lab-n3-sib1-23M04", "nr/singtel-n1-sib1-23M04"];
-
-fn captures() -> Option<PathBuf> {
-    let root = std::env::var_os("DAEN_CAPTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
-    if root.join("truth.json").is_file() {
-        return Some(root);
-    }
-    println!("skipped: no recordings in {}", root.display());
-    None
-}
-
-/// Recordings of NR.
-fn truth(root: &Path) -> BTreeMap<String, Value> {
-    let text = std::fs::read_to_string(root.join("truth.json")).unwrap();
-    let all: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
-    all.into_iter().filter(|(name, _)| name.starts_with("nr/")).collect()
-}
-
-fn load(root: &Path, name: &str) -> (StreamInfo, Vec<Complex32>) {
-    let path = root.join(format!("{name}.sigmf-meta"));
-    let mut source = sigmf::describe(&path, sigmf::Overrides::default()).unwrap().open().unwrap();
-    let (mut iq, mut samples, mut stream) = (IqBlock::default(), Vec::new(), None);
-    loop {
-        match source.read(1 << 16, &mut iq).unwrap() {
-            Event::Stream(info) => stream = Some(info),
-            Event::Samples => samples.extend_from_slice(&iq.samples),
-            Event::End => return (stream.unwrap(), samples),
-        }
-    }
-}
 
 fn known(recording: &Value) -> Known {
     let ssb = &recording["ssb"];
@@ -105,7 +76,7 @@ fn compare(name: &str, cell: &CellReport, recording: &Value) {
 fn recordings_of_block_and_sib1_give_the_cell_with_all_it_says() {
     let Some(root) = captures() else { return };
     let mut read = Vec::new();
-    for (name, recording) in truth(&root) {
+    for (name, recording) in truth(&root, "nr/") {
         let (info, samples) = load(&root, &name);
         let cells = receive(&info, &samples, 1 << 14);
         if recording["sib1"].is_object() && !SLOT_ALONE.contains(&name.as_str()) {
@@ -125,7 +96,7 @@ fn recordings_of_block_and_sib1_give_the_cell_with_all_it_says() {
 #[test]
 fn slots_of_sib1_are_announced_and_read_as_another_receiver_does() {
     let Some(root) = captures() else { return };
-    let truth = truth(&root);
+    let truth = truth(&root, "nr/");
     for name in SLOT_ALONE {
         let recording = &truth[name];
         let (info, samples) = load(&root, name);
@@ -151,7 +122,7 @@ fn slots_of_sib1_are_announced_and_read_as_another_receiver_does() {
 #[test]
 fn another_cell_another_slot_and_noise_have_no_sib1() {
     let Some(root) = captures() else { return };
-    let truth = truth(&root);
+    let truth = truth(&root, "nr/");
     let recording = &truth["nr/singtel-n1-sib1-23M04"];
     let (info, samples) = load(&root, "nr/singtel-n1-sib1-23M04");
     let right = known(recording);
@@ -191,7 +162,7 @@ fn another_cell_another_slot_and_noise_have_no_sib1() {
 #[test]
 fn the_limit_in_noise_is_the_one_recorded() {
     let Some(root) = captures() else { return };
-    let truth = truth(&root);
+    let truth = truth(&root, "nr/");
     let mut table = String::from("of 20; SNR of an element of the PDSCH, dB; alone, of four");
     let mut rng = ChaCha8Rng::seed_from_u64(38);
     for name in SLOT_ALONE {

@@ -3,24 +3,16 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/captures.rs"]
+mod captures;
+
+use captures::captures;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-/// The folder of recordings, or a line that says why the test is skipped.
-fn captures() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures");
-    let named = std::env::var_os("DAEN_CAPTURES").map(PathBuf::from);
-    let found = [Some(beside), named].into_iter().flatten().find(|path| path.join("truth.json").is_file());
-    if found.is_none() {
-        println!("skipped: no recordings in ../shared/captures, and DAEN_CAPTURES does not name them");
-    }
-    found
-}
-
 fn truth(captures: &Path, name: &str) -> Value {
-    let all: Value = serde_json::from_str(&std::fs::read_to_string(captures.join("truth.json")).unwrap()).unwrap();
-    all[name].clone()
+    captures::truth(captures, name)[name].clone()
 }
 
 /// The JSON lines of one recording.

@@ -4,6 +4,9 @@
 #![cfg(feature = "soapy")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/captures.rs"]
+mod captures;
+
 #[path = "soapy/faults.rs"]
 mod faults;
 #[path = "support/gps.rs"]
@@ -21,6 +24,7 @@ mod scanning;
 #[path = "support/soapy.rs"]
 mod soapy;
 
+use captures::capture;
 use daen::config::device::Device;
 use daen::radio::live::Live;
 use daen::radio::profile::Profile;
@@ -144,17 +148,6 @@ impl Heard {
         }
         (number(&self.samples[0]), number(self.samples.last().unwrap()))
     }
-}
-
-fn capture(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("DAEN_CAPTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
-    let path = root.join(format!("{name}.sigmf-meta"));
-    if path.is_file() {
-        return Some(path);
-    }
-    println!("skipped: no recording {}", path.display());
-    None
 }
 
 /// A recording as the file source reads it.

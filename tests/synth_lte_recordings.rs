@@ -7,9 +7,12 @@
 #![cfg(feature = "sensor")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/captures.rs"]
+mod captures;
+
+use captures::{captures, load, truth};
 use daen::observation::{Fields, FrameName};
-use daen::radio::sigmf;
-use daen::radio::source::{Event, IqBlock, IqSource, StreamInfo};
+use daen::radio::source::StreamInfo;
 use daen::rat::CellReport;
 use daen::rat::lte::channel::Channel;
 use daen::rat::lte::control::{Control, Layout, PHICH_FACTORS, Place, SI_RNTI};
@@ -23,38 +26,12 @@ use daen::synth::lte::{Cell, Format, Frames, Grant};
 use daen::units::{Db, Hz};
 use num_complex::Complex32;
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-fn captures() -> Option<PathBuf> {
-    let root = std::env::var_os("DAEN_CAPTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
-    if root.join("truth.json").is_file() {
-        return Some(root);
-    }
-    println!("skipped: no recordings in {}", root.display());
-    None
-}
+use std::path::Path;
 
 /// Names of the LTE recordings that hold cells.
 fn names(root: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(root.join("truth.json")).unwrap();
-    let all: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
     let held = |value: &Value| value["cells"].as_array().is_some_and(|cells| !cells.is_empty());
-    all.into_iter().filter(|(name, value)| name.starts_with("lte/") && held(value)).map(|(name, _)| name).collect()
-}
-
-fn load(root: &Path, name: &str) -> (StreamInfo, Vec<Complex32>) {
-    let path = root.join(format!("{name}.sigmf-meta"));
-    let mut source = sigmf::describe(&path, sigmf::Overrides::default()).unwrap().open().unwrap();
-    let (mut iq, mut samples, mut stream) = (IqBlock::default(), Vec::new(), None);
-    loop {
-        match source.read(1 << 16, &mut iq).unwrap() {
-            Event::Stream(info) => stream = Some(info),
-            Event::Samples => samples.extend_from_slice(&iq.samples),
-            Event::End => return (stream.unwrap(), samples),
-        }
-    }
+    truth(root, "lte/").into_iter().filter(|(_, value)| held(value)).map(|(name, _)| name).collect()
 }
 
 /// A real cell: its subframes as received, and the cell that would have sent them.

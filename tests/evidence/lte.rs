@@ -322,13 +322,10 @@ const RECORDINGS: [(&str, bool); 8] = [
 
 #[test]
 fn of_real_recordings_nothing_but_the_broadcast_is_left_and_the_cell_is_found_in_it_with_what_it_says() {
-    let Ok(truth) = std::fs::read_to_string(captures().join("truth.json")) else {
-        println!("skipped: no recordings (DAEN_CAPTURES)");
-        return;
-    };
-    let truth: Value = serde_json::from_str(&truth).unwrap();
+    let Some(root) = captures::captures() else { return };
+    let truth = captures::truth(&root, "lte/");
     for (name, whole) in RECORDINGS {
-        let path = captures().join(format!("lte/{name}.sigmf-meta"));
+        let path = root.join(format!("lte/{name}.sigmf-meta"));
         let mut recording = sigmf::describe(&path, sigmf::Overrides::default()).unwrap().open().unwrap();
         let (info, samples) = samples(&mut recording, 1.0);
         let cut = check(name, &info, &samples);
@@ -336,7 +333,7 @@ fn of_real_recordings_nothing_but_the_broadcast_is_left_and_the_cell_is_found_in
         assert_eq!(cut.beyond.is_empty(), !whole, "{name}");
         assert_eq!(messages(&after, "SIB1"), messages(&cut.before, "SIB1"), "{name}");
         // What other decoders read in the whole recording: SIB1 is in what is left of it, and one message at least.
-        let cell = &truth[format!("lte/{name}")];
+        let cell = &truth[&format!("lte/{name}")];
         let told = |kind: &str| -> BTreeSet<String> {
             let lists = [&cell["si"], &cell["cells"][0]["si"]];
             let all = lists.into_iter().filter_map(Value::as_array).flatten();

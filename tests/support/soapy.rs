@@ -59,8 +59,9 @@ fn module() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("soapy");
     std::fs::create_dir_all(folder.join("empty")).unwrap();
     let built = folder.join("libdaentestSupport.so");
-    let age = |path: &Path| std::fs::metadata(path).and_then(|found| found.modified()).ok();
-    if age(&built) > age(Path::new(SOURCE)) {
+    // What it was built of lies beside it: trees that share a target folder may differ in it.
+    let (source, of) = (std::fs::read(SOURCE).unwrap(), folder.join("built-of.cpp"));
+    if built.is_file() && std::fs::read(&of).is_ok_and(|before| before == source) {
         return Some(folder);
     }
     // Several tests may build at once: each its own, and the last one put in place stays.
@@ -73,6 +74,9 @@ fn module() -> Option<PathBuf> {
         .unwrap();
     assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
     std::fs::rename(own, built).unwrap();
+    let own = folder.join(format!("{}.cpp", std::process::id()));
+    std::fs::write(&own, source).unwrap();
+    std::fs::rename(own, of).unwrap();
     Some(folder)
 }
 
